@@ -1,0 +1,2 @@
+drop table if exists memos_private.search_hit cascade;
+drop table if exists memos_private.search_record cascade;

@@ -1,0 +1,29 @@
+create or replace function memos_admin.mint_context(p_user_id uuid, p_ttl interval default '1 hour')
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_key_id int;
+    v_payload text;
+begin
+    if p_user_id is null then
+        perform memos_private.refuse_argument('p_user_id', 'it is null', 'the uuid of a user');
+    end if;
+    if p_ttl is null or p_ttl <= interval '0' or p_ttl > interval '30 days' then
+        perform memos_private.refuse_argument(
+            'p_ttl', coalesce(format('it is %s', p_ttl), 'it is null'), 'more than 0, at most 30 days'
+        );
+    end if;
+    select max(k.key_id) into v_key_id from memos_private.context_key as k;
+    v_payload := format(
+        '1.%s.%s.%s', v_key_id, p_user_id, ceil(extract(epoch from clock_timestamp() + p_ttl))::bigint
+    );
+    return v_payload || '.' || memos_private.sign_context(v_payload, v_key_id);
+end
+$body$;
+comment on function memos_admin.mint_context is
+    'A signed context for memos.use_context: binds a session to that user until p_ttl has passed. '
+    'Hand it to the user''s own connection; whoever holds it is the user. Errors: MO400.';

@@ -1,0 +1,36 @@
+create or replace function memos_admin.set_setting(p_name text, p_value text)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    -- Every setting is a non-negative number so far.
+    if p_value is null or p_value !~ '^\d{1,9}(\.\d{1,9})?$' then
+        perform memos_private.refuse_argument(
+            'p_value', coalesce(format('it is %s', left(p_value, 200)), 'it is null'), 'a number from 0'
+        );
+    end if;
+    update memos_private.setting set value = p_value where name = p_name;
+    if not found then
+        perform memos_private.refuse_argument(
+            'p_name', coalesce(format('there is no setting "%s"', left(p_name, 200)), 'it is null'),
+            'one of: ' || (select string_agg(name, ', ' order by name) from memos_private.setting)
+        );
+    end if;
+end
+$body$;
+comment on function memos_admin.set_setting is
+    'Changes a limit or constant; memos_admin.settings lists them. Errors: MO400.';
+
+create or replace function memos_admin.settings()
+returns table (name text, value text, description text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+    select s.name, s.value, s.description from memos_private.setting as s order by s.name
+$body$;
+comment on function memos_admin.settings is 'Limits and constants, with what they mean.';

@@ -1,0 +1,118 @@
+create or replace function memos_admin.embed_texts(p_model text, p_texts text[])
+returns public.halfvec[]
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, public, pg_temp
+as $body$
+declare
+    v_model memos_private.embedding_model;
+    v_embeddings halfvec[];
+    v_embedding halfvec;
+begin
+    if p_texts is null or cardinality(p_texts) = 0 or array_position(p_texts, null) > 0 then
+        perform memos_private.refuse_argument('p_texts', 'it is null, empty or has a null', 'an array of texts');
+    end if;
+    v_model := memos_private.require_embedding_model(p_model);
+    v_embeddings := case v_model.provider
+        when 'hash' then memos_private.hash_embedding(p_texts, v_model.dimensions)
+        when 'http' then memos_private.http_embedding(p_texts, v_model.dimensions, v_model.options)
+    end;
+    if v_embeddings is null then
+        perform memos_private.refuse_argument(
+            'p_model', format('the vectors of model "%s" come from outside', v_model.name),
+            'run a worker: memos worker --embedder module:callable'
+        );
+    end if;
+    if cardinality(v_embeddings) <> cardinality(p_texts) then
+        raise exception 'the provider gave another number of vectors than texts'
+            using errcode = 'MO500',
+                detail = format('%s for %s', cardinality(v_embeddings), cardinality(p_texts)),
+                hint = 'this is a defect of the provider';
+    end if;
+    foreach v_embedding in array v_embeddings loop
+        perform memos_private.require_embedding('p_texts', v_embedding, v_model);
+    end loop;
+    return v_embeddings;
+end
+$body$;
+comment on function memos_admin.embed_texts is
+    'Vectors of texts by a model whose provider the database can call (hash, http). Needs plpython3u. '
+    'Errors: MO400, 58030 when an http provider fails.';
+
+-- A procedure that commits can neither be a definer nor pin its search_path in a clause; it pins it
+-- itself in each transaction and does nothing but call functions that are definers.
+create or replace procedure memos_admin.embed_pending(p_limit int default 1000)
+language plpgsql
+as $body$
+declare
+    v_worker constant text := pg_catalog.format(
+        'embed_pending %s %s', pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp()
+    );
+    v_model record;
+    v_left int := p_limit;
+    v_memories int;
+    v_batch int;
+    v_results pg_catalog.jsonb;
+    v_texts pg_catalog.text[];
+    v_embeddings public.halfvec[];
+    v_detail text;
+begin
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    for v_model in
+        select s.model, s.batch from memos_admin.callable_models() as s
+    loop
+        loop
+            exit when v_left <= 0;
+            v_batch := least(v_left, v_model.batch);
+            select jsonb_agg(to_jsonb(c) - 'content'), array_agg(c.content), count(distinct c.memory_id)
+            into v_results, v_texts, v_memories
+            from memos_admin.claim_embeddings(v_worker, v_batch, '15 minutes', v_model.model) as c;
+            -- The claim is committed before a provider is called: no lock is held while it thinks.
+            commit;
+            perform set_config('search_path', 'pg_catalog, pg_temp', true);
+            exit when v_memories = 0;
+            v_left := v_left - v_memories;
+            begin
+                v_embeddings := memos_admin.embed_texts(v_model.model, v_texts);
+                perform memos_admin.complete_embeddings(v_worker, v_results, v_embeddings);
+            exception when others then
+                get stacked diagnostics v_detail = pg_exception_detail;
+                perform memos_admin.fail_embeddings(
+                    v_worker,
+                    (
+                        select jsonb_agg(r || jsonb_build_object('error', concat_ws(': ', sqlerrm, nullif(v_detail, ''))))
+                        from jsonb_array_elements(v_results) as r
+                    )
+                );
+                raise warning 'embedding with model "%" failed: %', v_model.model, sqlerrm
+                    using detail = v_detail,
+                        hint = 'the memories stay pending: memos_admin.embedding_status()';
+                -- What is wrong now will be wrong for the next batch: leave it to a later run.
+                v_memories := -1;
+            end;
+            commit;
+            perform set_config('search_path', 'pg_catalog, pg_temp', true);
+            exit when v_memories < 0;
+        end loop;
+    end loop;
+end
+$body$;
+comment on procedure memos_admin.embed_pending is
+    'Embeds at most p_limit pending memories with the models whose provider the database can call '
+    '(hash, http), committing batch by batch. What a provider fails at stays pending, with a warning.';
+
+create or replace function memos_admin.callable_models()
+returns table (model text, batch int)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+    select m.name, coalesce((m.options ->> 'batch')::int, case m.provider when 'hash' then 500 else 32 end)
+    from memos_private.embedding_model as m
+    where m.provider in ('hash', 'http')
+    order by m.model_id
+$body$;
+comment on function memos_admin.callable_models is
+    'Models that embed_pending can run, and how many memories it claims at a time.';

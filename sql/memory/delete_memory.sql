@@ -1,0 +1,41 @@
+create or replace function memos.delete_memory(
+    p_user_id   uuid,
+    p_memory_id uuid,
+    p_reason    text default 'user_request'
+)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+set memos.user_id = ''
+as $body$
+declare
+    v_old memos_private.memory;
+    v_now timestamptz;
+begin
+    perform memos_private.enter_user_context(p_user_id);
+    if p_memory_id is null then
+        perform memos_private.refuse_argument('p_memory_id', 'it is null', 'pass the id of a memory');
+    end if;
+    select * into v_old
+    from memos_private.memory as m
+    where m.user_id = p_user_id and m.memory_id = p_memory_id
+    for update;
+    if not found then
+        return false;
+    end if;
+    v_now := greatest(clock_timestamp(), v_old.recorded_at + interval '1 microsecond');
+    perform memos_private.archive_memory(v_old, v_now, 'delete', p_reason, null);
+    update memos_private.memory_history as h
+    set retracted_at = v_now
+    where h.user_id = p_user_id and h.memory_id = p_memory_id
+        and h.retracted_at is null and h.remains_until is not null;
+    delete from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = p_memory_id;
+    return true;
+end
+$body$;
+comment on function memos.delete_memory is
+    'Takes a memory, no longer true or wanted, out of everything that is known now; it stays on record '
+    '(memory_history, p_recorded_at). False when the user has no such memory. To remove it from the '
+    'record too, erase it. Errors: MO001, MO400, MO403.';

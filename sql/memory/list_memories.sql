@@ -1,0 +1,58 @@
+create or replace function memos_private.require_limit(p_limit int)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_most constant int := memos_private.setting('max_search_limit');
+begin
+    if p_limit is null or p_limit < 1 or p_limit > v_most then
+        perform memos_private.refuse_argument(
+            'p_limit', coalesce(format('it is %s', p_limit), 'it is null'),
+            format('a whole number from 1 to %s (setting max_search_limit)', v_most)
+        );
+    end if;
+end
+$body$;
+comment on function memos_private.require_limit is 'Raises MO400 for a number of rows out of range.';
+
+create or replace function memos.list_memories(
+    p_user_id uuid,
+    p_kinds   text[] default null,
+    p_tags    text[] default null,
+    p_limit   int default 50,
+    p_after   uuid default null
+)
+returns table (
+    memory_id uuid, version int, content text, kind text, tags text[], metadata jsonb, importance real,
+    confidence real, privacy_level text, provenance text, session_id text, "position" int,
+    occurred_at timestamptz, valid_from timestamptz, valid_until timestamptz, recorded_at timestamptz,
+    pinned boolean, tier text
+)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set memos.user_id = ''
+as $body$
+#variable_conflict use_column
+begin
+    perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_limit(p_limit);
+    return query
+    select m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata, m.importance, m.confidence,
+        m.privacy_level, m.provenance, m.session_id, m.position, m.occurred_at, m.valid_from,
+        m.valid_until, m.recorded_at, m.pinned, m.tier
+    from memos_private.memory as m
+    where m.user_id = p_user_id
+        and m.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        and (p_kinds is null or m.kind = any (p_kinds))
+        and (p_tags is null or m.tags @> p_tags)
+    order by m.memory_id desc
+    limit p_limit;
+end
+$body$;
+comment on function memos.list_memories is
+    'A user''s memories, newest first. p_kinds: any of these kinds; p_tags: all of these tags; p_after: '
+    'the last memory_id of the page before. Errors: MO001, MO400, MO403.';

@@ -1,0 +1,105 @@
+-- The one write path for new memories: add_memory, add_memories and whatever imports call it.
+-- Sorted by hash and by request id, so that two batches with the same texts cannot deadlock.
+create or replace function memos_private.store_memories(
+    p_user_id  uuid,
+    p_memories memos_private.memory_input[],
+    p_model    text
+)
+returns table (ordinal int, memory_id uuid, created boolean)
+language plpgsql
+volatile
+set search_path = pg_catalog, public, pg_temp
+as $body$
+#variable_conflict use_column
+declare
+    v_now constant timestamptz := clock_timestamp();
+    v_has_requests constant boolean :=
+        exists (select from unnest(p_memories) as m where m.request_id is not null);
+    v_has_embeddings constant boolean :=
+        exists (select from unnest(p_memories) as m where m.embedding is not null);
+    v_model_id smallint;
+    v_answered int[] := '{}';
+    v_created uuid[];
+begin
+    perform memos_private.require_valid_memories(p_memories);
+    perform memos_private.share_embedding_models();
+    if v_has_embeddings or p_model is not null then
+        v_model_id := memos_private.require_embeddings(p_memories, p_model);
+    end if;
+
+    if v_has_requests then
+        with first_answers as (
+            insert into memos_private.request as r (user_id, request_id, memory_id, recorded_at)
+            select distinct on (m.request_id) p_user_id, m.request_id, m.memory_id, v_now
+            from unnest(p_memories) as m
+            where m.request_id is not null
+            order by m.request_id, m.ordinal
+            on conflict (user_id, request_id) do nothing
+            returning r.memory_id
+        )
+        select coalesce(array_agg(m.ordinal), '{}') into v_answered
+        from unnest(p_memories) as m
+        where m.request_id is not null and m.memory_id not in (select f.memory_id from first_answers as f);
+    end if;
+
+    with stored as (
+        insert into memos_private.memory as s (
+            user_id, memory_id, content, content_hash, language, kind, tags, metadata, importance,
+            confidence, privacy_level, provenance, session_id, position, occurred_at, valid_from,
+            valid_until, recorded_at
+        )
+        select distinct on (m.content_hash)
+            p_user_id, m.memory_id, m.content, m.content_hash, m.language, m.kind, m.tags, m.metadata,
+            m.importance, m.confidence, m.privacy_level, m.provenance, m.session_id, m.position,
+            m.occurred_at, coalesce(m.valid_from, m.occurred_at, v_now), m.valid_until, v_now
+        from unnest(p_memories) as m
+        where m.ordinal <> all (v_answered)
+        order by m.content_hash, m.ordinal
+        on conflict (user_id, content_hash) do nothing
+        returning s.memory_id
+    )
+    select coalesce(array_agg(s.memory_id), '{}') into v_created from stored as s;
+
+    if v_has_requests then
+        update memos_private.request as r
+        set memory_id = s.memory_id
+        from unnest(p_memories) as m
+        join memos_private.memory as s on s.user_id = p_user_id and s.content_hash = m.content_hash
+        where r.user_id = p_user_id and r.request_id = m.request_id
+            and r.memory_id = m.memory_id and r.memory_id <> s.memory_id;
+    end if;
+
+    if v_has_embeddings then
+        insert into memos_private.embedding (user_id, model_id, memory_id, passage, embedding)
+        select p_user_id, v_model_id, s.memory_id, 0, m.embedding
+        from unnest(p_memories) as m
+        join memos_private.memory as s on s.user_id = p_user_id and s.content_hash = m.content_hash
+        where m.embedding is not null and m.ordinal <> all (v_answered)
+        order by s.memory_id
+        on conflict (user_id, model_id, memory_id, passage) do nothing;
+        delete from memos_private.embedding_queue as q
+        using memos_private.embedding as e
+        where q.user_id = p_user_id and q.model_id = v_model_id and e.user_id = p_user_id
+            and e.model_id = q.model_id and e.memory_id = q.memory_id
+            and q.memory_id in (
+                select s.memory_id
+                from unnest(p_memories) as m
+                join memos_private.memory as s
+                    on s.user_id = p_user_id and s.content_hash = m.content_hash
+                where m.embedding is not null
+            );
+    end if;
+    perform memos_private.enqueue_embeddings(p_user_id, v_created);
+
+    return query
+    select m.ordinal, coalesce(r.memory_id, s.memory_id), m.memory_id = any (v_created)
+    from unnest(p_memories) as m
+    left join memos_private.request as r on r.user_id = p_user_id and r.request_id = m.request_id
+    left join memos_private.memory as s
+        on s.user_id = p_user_id and s.content_hash = m.content_hash
+    order by m.ordinal;
+end
+$body$;
+comment on function memos_private.store_memories is
+    'Stores validated inputs in a few set-based statements, in the entered user''s context. created is '
+    'false for content or a request id that was there before. Errors: MO400.';

@@ -1,0 +1,58 @@
+create or replace function memos_private.eligible_versions(
+    p_user_id      uuid,
+    p_kinds        text[],
+    p_tags         text[],
+    p_metadata     jsonb,
+    p_session_id   text,
+    p_from         timestamptz,
+    p_until        timestamptz,
+    p_valid_at     timestamptz,
+    p_recorded_at  timestamptz,
+    p_include_cold boolean
+)
+returns memos_private.version_key[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_as_of constant boolean := p_valid_at is not null or p_recorded_at is not null;
+    v_scope memos_private.version_key[];
+begin
+    if not v_as_of
+        and num_nonnulls(p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until) = 0
+        and not exists (
+            select from memos_private.memory as m
+            where m.user_id = p_user_id and (m.valid_until is not null or m.tier = 'cold')
+        )
+    then
+        return null;
+    end if;
+    with versions as (
+        select m.memory_id, m.version, null::timestamptz as superseded_at
+        from memos_private.memory as m
+        where not v_as_of and m.user_id = p_user_id
+            and (m.valid_until is null or m.valid_until > now())
+        union all
+        select a.memory_id, a.version, a.superseded_at
+        from memos_private.versions_as_of(p_user_id, p_valid_at, p_recorded_at) as a
+        where v_as_of
+    )
+    select coalesce(array_agg(row(v.memory_id, v.version, v.superseded_at)::memos_private.version_key), '{}')
+    into v_scope
+    from versions as v
+    join memos_private.memory_version as m
+        on m.user_id = p_user_id and m.memory_id = v.memory_id and m.version = v.version
+            and m.superseded_at is not distinct from v.superseded_at
+    where (p_kinds is null or m.kind = any (p_kinds))
+        and (p_tags is null or m.tags @> p_tags)
+        and (p_metadata is null or m.metadata @> p_metadata)
+        and (p_session_id is null or m.session_id = p_session_id)
+        and (p_from is null or coalesce(m.occurred_at, m.recorded_at) >= p_from)
+        and (p_until is null or coalesce(m.occurred_at, m.recorded_at) < p_until)
+        and (p_include_cold or m.tier <> 'cold');
+    return v_scope;
+end
+$body$;
+comment on function memos_private.eligible_versions is
+    'The versions that pass a search''s filters and times; null when every current memory does.';

@@ -1,0 +1,118 @@
+-- The two factors of BM25 (Robertson and Zaragoza 2009, 3.4). Plain expressions, so that they inline.
+create or replace function memos_private.bm25_idf(p_documents double precision, p_with_lexeme bigint)
+returns double precision
+language sql
+immutable
+parallel safe
+return ln(1 + (p_documents - p_with_lexeme + 0.5) / (p_with_lexeme + 0.5));
+comment on function memos_private.bm25_idf is
+    'Inverse document frequency, with 1 added inside the logarithm so that it is never negative.';
+
+create or replace function memos_private.bm25_saturation(
+    p_frequency double precision, p_length double precision, p_mean_length double precision,
+    p_k1 double precision, p_b double precision
+)
+returns double precision
+language sql
+immutable
+parallel safe
+return p_frequency * (p_k1 + 1)
+    / (p_frequency + p_k1 * (1 - p_b + p_b * p_length / p_mean_length));
+comment on function memos_private.bm25_saturation is
+    'Weight of a lexeme that occurs p_frequency times in a memory of p_length lexemes.';
+
+create or replace function memos_private.lexical_lane(
+    p_user_id   uuid,
+    p_lexemes   text[],
+    p_documents double precision,
+    p_length    double precision,
+    p_scope     memos_private.version_key[]
+)
+returns table (memory_id uuid, score double precision)
+language plpgsql
+stable
+rows 1000
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+#variable_conflict use_column
+declare
+    v_k1 constant double precision := memos_private.setting('bm25_k1');
+    v_b constant double precision := memos_private.setting('bm25_b');
+begin
+    return query
+    with postings as materialized (
+        select p.lexeme, p.memory_id, p.frequency, p.length
+        from unnest(p_lexemes) as q (lexeme)
+        join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
+    ),
+    weights as (
+        select lexeme, memos_private.bm25_idf(p_documents, count(*)) as idf
+        from postings
+        group by lexeme
+    )
+    select p.memory_id,
+        sum(w.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, v_k1, v_b))
+    from postings as p
+    join weights as w using (lexeme)
+    where p_scope is null or p.memory_id in (select s.memory_id from unnest(p_scope) as s)
+    group by p.memory_id;
+end
+$body$;
+comment on function memos_private.lexical_lane is
+    'BM25 of each current memory that has one of the lexemes. p_documents, p_length: number and mean '
+    'length of the user''s memories. p_scope: only these, counted against all; null: all.';
+
+create or replace function memos_private.lexical_lane_as_of(
+    p_user_id   uuid,
+    p_lexemes   text[],
+    p_documents double precision,
+    p_length    double precision,
+    p_scope     memos_private.version_key[]
+)
+returns table (memory_id uuid, score double precision)
+language plpgsql
+stable
+rows 1000
+set search_path = pg_catalog, pg_temp
+as $body$
+#variable_conflict use_column
+declare
+    v_k1 constant double precision := memos_private.setting('bm25_k1');
+    v_b constant double precision := memos_private.setting('bm25_b');
+begin
+    return query
+    with postings as materialized (
+        select p.lexeme, p.memory_id, p.frequency, p.length
+        from unnest(p_lexemes) as q (lexeme)
+        join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
+        where p.memory_id in (
+            select s.memory_id from unnest(p_scope) as s where s.superseded_at is null
+        )
+        union all
+        select l.lexeme collate "C", h.memory_id, cardinality(l.positions), d.length
+        from unnest(p_scope) as s
+        join memos_private.memory_history as h
+            on h.user_id = p_user_id and h.memory_id = s.memory_id and h.version = s.version
+                and h.superseded_at = s.superseded_at
+        cross join lateral (
+            select sum(cardinality(w.positions))::int as length from unnest(h.lexemes) as w
+        ) as d
+        cross join lateral unnest(h.lexemes) as l
+        where l.lexeme = any (p_lexemes)
+    ),
+    weights as (
+        select lexeme, memos_private.bm25_idf(p_documents, count(*)) as idf
+        from postings
+        group by lexeme
+    )
+    select p.memory_id,
+        sum(w.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, v_k1, v_b))
+    from postings as p
+    join weights as w using (lexeme)
+    group by p.memory_id;
+end
+$body$;
+comment on function memos_private.lexical_lane_as_of is
+    'The lexical lane over versions of any time, document frequencies counted among them.';
+

@@ -1,0 +1,173 @@
+-- The inverted index follows every insert, update and delete of memory, whoever makes it.
+create or replace function memos_private.add_to_corpus(
+    p_user_id uuid, p_language regconfig, p_documents bigint, p_tokens bigint
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    update memos_private.corpus as c
+    set documents = c.documents + p_documents, tokens = c.tokens + p_tokens
+    where (c.user_id, c.language, c.slot) = (
+        select f.user_id, f.language, f.slot
+        from memos_private.corpus as f
+        where f.user_id = p_user_id and f.language = p_language
+        limit 1
+        for update skip locked
+    );
+    if not found then
+        insert into memos_private.corpus (user_id, language, slot, documents, tokens)
+        values (p_user_id, p_language, gen_random_uuid(), p_documents, p_tokens);
+    end if;
+end
+$body$;
+comment on function memos_private.add_to_corpus is
+    'Adds documents and lexemes (negative to remove) to a user''s statistics without waiting for others.';
+
+create or replace function memos_private.post_texts(p_texts memos_private.indexed_text[])
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_part record;
+begin
+    for v_part in
+        with lexemes as materialized (
+            select t.user_id, t.memory_id, l.lexeme collate "C" as lexeme,
+                cardinality(l.positions) as frequency
+            from unnest(p_texts) as t
+            cross join lateral unnest(memos_private.lexemes(t.language, t.content)) as l
+        ),
+        lengths as (
+            select user_id, memory_id, sum(frequency) as length
+            from lexemes
+            group by user_id, memory_id
+        ),
+        posted as (
+            insert into memos_private.posting (user_id, lexeme, memory_id, frequency, length)
+            select user_id, lexeme, memory_id, frequency, length
+            from lexemes
+            join lengths using (user_id, memory_id)
+            order by user_id, lexeme, memory_id
+        )
+        select t.user_id, t.language, count(*) as documents, coalesce(sum(l.length), 0) as tokens
+        from unnest(p_texts) as t
+        left join lengths as l using (user_id, memory_id)
+        group by t.user_id, t.language
+    loop
+        perform memos_private.add_to_corpus(
+            v_part.user_id, v_part.language, v_part.documents, v_part.tokens::bigint
+        );
+    end loop;
+end
+$body$;
+comment on function memos_private.post_texts is 'Adds texts to the inverted index and the statistics.';
+
+create or replace function memos_private.unpost_texts(p_texts memos_private.indexed_text[])
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_part record;
+begin
+    for v_part in
+        with removed as (
+            delete from memos_private.posting as p
+            using unnest(p_texts) as t
+            cross join lateral unnest(memos_private.lexemes(t.language, t.content)) as l
+            where p.user_id = t.user_id and p.lexeme = l.lexeme collate "C" and p.memory_id = t.memory_id
+            returning p.user_id, p.memory_id, p.frequency
+        ),
+        lengths as (
+            select user_id, memory_id, sum(frequency) as length
+            from removed
+            group by user_id, memory_id
+        )
+        select t.user_id, t.language, count(*) as documents, coalesce(sum(l.length), 0) as tokens
+        from unnest(p_texts) as t
+        left join lengths as l using (user_id, memory_id)
+        group by t.user_id, t.language
+    loop
+        perform memos_private.add_to_corpus(
+            v_part.user_id, v_part.language, -v_part.documents, -v_part.tokens::bigint
+        );
+    end loop;
+end
+$body$;
+comment on function memos_private.unpost_texts is
+    'Takes texts out of the inverted index and the statistics. Finds their postings by taking the old '
+    'text apart again, which spares every write a second index.';
+
+create or replace function memos_private.tg_memory_inserted()
+returns trigger
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    perform memos_private.post_texts(
+        array(select row(user_id, memory_id, language, content)::memos_private.indexed_text from new_rows)
+    );
+    return null;
+end
+$body$;
+
+create or replace function memos_private.tg_memory_deleted()
+returns trigger
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    perform memos_private.unpost_texts(
+        array(select row(user_id, memory_id, language, content)::memos_private.indexed_text from old_rows)
+    );
+    return null;
+end
+$body$;
+
+create or replace function memos_private.tg_memory_updated()
+returns trigger
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_old memos_private.indexed_text[];
+    v_new memos_private.indexed_text[];
+begin
+    select array_agg(row(o.user_id, o.memory_id, o.language, o.content)::memos_private.indexed_text),
+        array_agg(row(n.user_id, n.memory_id, n.language, n.content)::memos_private.indexed_text)
+    into v_old, v_new
+    from old_rows as o
+    join new_rows as n using (user_id, memory_id)
+    where (o.language, o.content) is distinct from (n.language, n.content);
+    if v_old is not null then
+        perform memos_private.unpost_texts(v_old);
+        perform memos_private.post_texts(v_new);
+    end if;
+    return null;
+end
+$body$;
+comment on function memos_private.tg_memory_inserted is 'Keeps the inverted index equal to memory.';
+comment on function memos_private.tg_memory_deleted is 'Keeps the inverted index equal to memory.';
+comment on function memos_private.tg_memory_updated is 'Keeps the inverted index equal to memory.';
+
+create or replace trigger t50_post_inserted
+    after insert on memos_private.memory
+    referencing new table as new_rows
+    for each statement execute function memos_private.tg_memory_inserted();
+create or replace trigger t50_unpost_deleted
+    after delete on memos_private.memory
+    referencing old table as old_rows
+    for each statement execute function memos_private.tg_memory_deleted();
+create or replace trigger t50_post_updated
+    after update on memos_private.memory
+    referencing old table as old_rows new table as new_rows
+    for each statement execute function memos_private.tg_memory_updated();

@@ -1,0 +1,1 @@
+"""Helpers shared by the tests: servers and databases, the catalog, TAP output, schema dumps."""
