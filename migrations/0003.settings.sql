@@ -1,3 +1,18 @@
+-- Code in this table runs as the server's operating system user: it belongs to whoever installs, and
+-- nothing that an API function does can write it.
+create table if not exists memos_private.python_module (
+    name   text primary key,
+    source text not null,
+    sha256 text not null
+);
+comment on table memos_private.python_module is
+    'The Python package behind the PL/Python functions; sessions import it from here.';
+alter table memos_private.python_module enable row level security;
+alter table memos_private.python_module force row level security;
+drop policy if exists owner_reads on memos_private.python_module;
+create policy owner_reads on memos_private.python_module for select to memos_owner using (true);
+grant select on memos_private.python_module to memos_owner;
+
 set local role memos_owner;
 
 -- For migrations: every table with user rows is guarded in the same way.
@@ -63,19 +78,11 @@ create table if not exists memos_private.repeatable (
 );
 comment on table memos_private.repeatable is 'Checksums of the repeatable files that are loaded.';
 
-create table if not exists memos_private.python_module (
-    name   text primary key,
-    source text not null,
-    sha256 text not null
-);
-comment on table memos_private.python_module is
-    'The Python package behind the PL/Python functions; sessions import it from here.';
-
 do $$
 declare
     v_table text;
 begin
-    foreach v_table in array array['setting', 'context_key', 'repeatable', 'python_module'] loop
+    foreach v_table in array array['setting', 'context_key', 'repeatable'] loop
         execute format('alter table memos_private.%I enable row level security', v_table);
         execute format('alter table memos_private.%I force row level security', v_table);
         execute format('drop policy if exists owner_reads_all on memos_private.%I', v_table);

@@ -1,3 +1,34 @@
+create or replace function memos_private.call_provider(
+    p_model memos_private.embedding_model, p_texts text[]
+)
+returns public.halfvec[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_detail text;
+    v_hint text;
+begin
+    case p_model.provider
+        when 'hash' then
+            return memos_private.hash_embedding(p_texts, p_model.dimensions);
+        when 'http' then
+            return memos_private.http_embedding(p_texts, p_model.dimensions, p_model.options);
+        else
+            return null;
+    end case;
+exception when sqlstate 'MO400' or io_error then
+    -- PL/Python puts the name of its exception class before the message.
+    get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+    raise exception '%', regexp_replace(sqlerrm, '^plpy\.Error: ', '')
+        using errcode = sqlstate, detail = v_detail, hint = v_hint;
+end
+$body$;
+comment on function memos_private.call_provider is
+    'Vectors from a provider that the database can call (hash, http); null for an external one. '
+    'Errors: MO400 for a text or options it cannot take, 58030 when an http provider fails.';
+
 create or replace function memos_admin.embed_texts(p_model text, p_texts text[])
 returns public.halfvec[]
 language plpgsql
@@ -14,10 +45,7 @@ begin
         perform memos_private.refuse_argument('p_texts', 'it is null, empty or has a null', 'an array of texts');
     end if;
     v_model := memos_private.require_embedding_model(p_model);
-    v_embeddings := case v_model.provider
-        when 'hash' then memos_private.hash_embedding(p_texts, v_model.dimensions)
-        when 'http' then memos_private.http_embedding(p_texts, v_model.dimensions, v_model.options)
-    end;
+    v_embeddings := memos_private.call_provider(v_model, p_texts);
     if v_embeddings is null then
         perform memos_private.refuse_argument(
             'p_model', format('the vectors of model "%s" come from outside', v_model.name),
@@ -40,6 +68,55 @@ comment on function memos_admin.embed_texts is
     'Vectors of texts by a model whose provider the database can call (hash, http). Needs plpython3u. '
     'Errors: MO400, 58030 when an http provider fails.';
 
+create or replace function memos_admin.embed_claimed(
+    p_worker text, p_model text, p_results jsonb, p_texts text[]
+)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_error text;
+    v_detail text;
+    v_memories constant bigint := (
+        select count(distinct r ->> 'memory_id') from jsonb_array_elements(p_results) as r
+    );
+begin
+    perform memos_admin.complete_embeddings(
+        p_worker, p_results, memos_admin.embed_texts(p_model, p_texts)
+    );
+    return null;
+exception when others then
+    if sqlstate = 'MO400' and v_memories > 1 then
+        -- One text that no vector can be made of must not hold up the others.
+        return (
+            select max(memos_admin.embed_claimed(p_worker, p_model, m.results, m.texts))
+            from (
+                select jsonb_agg(r.object order by r.ordinal) as results,
+                    array_agg(p_texts[r.ordinal] order by r.ordinal) as texts
+                from jsonb_array_elements(p_results) with ordinality as r (object, ordinal)
+                group by r.object ->> 'memory_id'
+            ) as m
+        );
+    end if;
+    get stacked diagnostics v_error = message_text, v_detail = pg_exception_detail;
+    v_error := concat_ws(': ', v_error, nullif(v_detail, ''));
+    perform memos_admin.fail_embeddings(
+        p_worker,
+        (
+            select jsonb_agg(r || jsonb_build_object('error', v_error))
+            from jsonb_array_elements(p_results) as r
+        )
+    );
+    return v_error;
+end
+$body$;
+comment on function memos_admin.embed_claimed is
+    'Embeds and stores what a worker has claimed of one model, and gives back what fails. Returns an '
+    'error, null when all went well.';
+
 -- A procedure that commits can neither be a definer nor pin its search_path in a clause; it pins it
 -- itself in each transaction and does nothing but call functions that are definers.
 create or replace procedure memos_admin.embed_pending(p_limit int default 1000)
@@ -55,9 +132,12 @@ declare
     v_batch int;
     v_results pg_catalog.jsonb;
     v_texts pg_catalog.text[];
-    v_embeddings public.halfvec[];
-    v_detail text;
+    v_error pg_catalog.text;
 begin
+    if p_limit is null or p_limit < 1 then
+        raise exception 'bad argument: p_limit'
+            using errcode = 'MO400', detail = 'it is null or less than 1', hint = 'a whole number from 1';
+    end if;
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     for v_model in
         select s.model, s.batch from memos_admin.callable_models() as s
@@ -73,27 +153,16 @@ begin
             perform set_config('search_path', 'pg_catalog, pg_temp', true);
             exit when v_memories = 0;
             v_left := v_left - v_memories;
-            begin
-                v_embeddings := memos_admin.embed_texts(v_model.model, v_texts);
-                perform memos_admin.complete_embeddings(v_worker, v_results, v_embeddings);
-            exception when others then
-                get stacked diagnostics v_detail = pg_exception_detail;
-                perform memos_admin.fail_embeddings(
-                    v_worker,
-                    (
-                        select jsonb_agg(r || jsonb_build_object('error', concat_ws(': ', sqlerrm, nullif(v_detail, ''))))
-                        from jsonb_array_elements(v_results) as r
-                    )
-                );
-                raise warning 'embedding with model "%" failed: %', v_model.model, sqlerrm
-                    using detail = v_detail,
-                        hint = 'the memories stay pending: memos_admin.embedding_status()';
-                -- What is wrong now will be wrong for the next batch: leave it to a later run.
-                v_memories := -1;
-            end;
+            v_error := memos_admin.embed_claimed(v_worker, v_model.model, v_results, v_texts);
             commit;
             perform set_config('search_path', 'pg_catalog, pg_temp', true);
-            exit when v_memories < 0;
+            if v_error is not null then
+                raise warning 'embedding with model "%" failed', v_model.model
+                    using detail = v_error,
+                        hint = 'what failed stays pending: see memos_admin.embedding_status()';
+                -- What is wrong now will be wrong for the next batch: leave it to a later run.
+                exit;
+            end if;
         end loop;
     end loop;
 end

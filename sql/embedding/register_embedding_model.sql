@@ -45,13 +45,20 @@ begin
             'p_options', format('window_chars is %s', p_options -> 'window_chars'), '16 to 1000000'
         );
     end if;
-    if p_provider = 'http' and not coalesce(
-        p_options ->> 'url' ~ '^https?://' and p_options ->> 'api' in ('ollama', 'openai')
-        and p_options ->> 'model' <> '', false
-    ) then
-        perform memos_private.refuse_argument(
-            'p_options', 'an http model needs url, api and model',
-            '{"url": "http://...", "api": "ollama" or "openai", "model": "..."}'
+    if p_provider in ('hash', 'http')
+        and to_regprocedure(format('memos_private.%s_embedding', p_provider)::text || case p_provider
+            when 'hash' then '(text[], integer)' else '(text[], integer, jsonb)' end) is null
+    then
+        raise exception 'this server cannot call an embedding provider'
+            using errcode = 'feature_not_supported',
+                detail = format('provider %s needs the language plpython3u', p_provider),
+                hint = 'install postgresql-plpython3 and run memos migrate, or register it as external';
+    end if;
+    if p_provider = 'http' then
+        -- No text at all: only checks the options, in the words of the provider.
+        perform memos_private.call_provider(
+            row(0, p_name, p_dimensions, p_provider, p_options, false, now())::memos_private.embedding_model,
+            '{}'
         );
     end if;
 

@@ -1,4 +1,5 @@
 -- Exact over the user's vectors: a shared approximate index under a user filter loses most rows.
+-- A plain SQL body, so that the lane becomes part of the search statement's own plan.
 create or replace function memos_private.dense_lane(
     p_user_id   uuid,
     p_model_id  smallint,
@@ -6,25 +7,17 @@ create or replace function memos_private.dense_lane(
     p_scope     memos_private.version_key[]
 )
 returns table (memory_id uuid, score double precision)
-language plpgsql
+language sql
 stable
-rows 1000
-set search_path = pg_catalog, public, pg_temp
-set plan_cache_mode = force_generic_plan
-as $body$
-#variable_conflict use_column
-begin
-    return query
-    select e.memory_id, max(1 - (e.embedding <=> p_embedding))
+begin atomic
+    select e.memory_id, 1 - (e.embedding operator(public.<=>) p_embedding)
     from memos_private.embedding as e
     where e.user_id = p_user_id and e.model_id = p_model_id
-        and (p_scope is null or e.memory_id in (select s.memory_id from unnest(p_scope) as s))
-    group by e.memory_id;
-end
-$body$;
+        and (p_scope is null or e.memory_id in (select s.memory_id from unnest(p_scope) as s));
+end;
 comment on function memos_private.dense_lane is
-    'Cosine similarity (-1 to 1) of each current memory to a vector of the model''s dimensions, exact, '
-    'best passage counting. p_scope: only these; null: all.';
+    'Cosine similarity (-1 to 1) of each passage of the current memories to a vector of the model''s '
+    'dimensions, exact. p_scope: only these memories; null: all.';
 
 create or replace function memos_private.dense_lane_as_of(
     p_user_id   uuid,
@@ -41,7 +34,7 @@ as $body$
 #variable_conflict use_column
 begin
     return query
-    select v.memory_id, max(1 - v.distance)
+    select v.memory_id, 1 - v.distance
     from (
         select e.memory_id, e.embedding <=> p_embedding as distance
         from unnest(p_scope) as s
@@ -54,8 +47,7 @@ begin
         join memos_private.embedding_history as h
             on h.user_id = p_user_id and h.model_id = p_model_id and h.memory_id = s.memory_id
                 and h.version = s.version and h.superseded_at = s.superseded_at
-    ) as v
-    group by v.memory_id;
+    ) as v;
 end
 $body$;
 comment on function memos_private.dense_lane_as_of is

@@ -38,6 +38,8 @@ declare
         p_user_id, p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_valid_at, p_recorded_at,
         p_include_cold
     );
+    v_k1 constant double precision := memos_private.setting('bm25_k1');
+    v_b constant double precision := memos_private.setting('bm25_b');
     v_documents double precision;
     v_length double precision;
     v_size double precision;
@@ -98,11 +100,15 @@ begin
     ),
     lexical as (
         select l.memory_id, l.score
-        from memos_private.lexical_lane(p_user_id, v_lexemes, v_documents, v_length, v_scope) as l
+        from memos_private.lexical_lane(
+            p_user_id, v_lexemes, v_documents, v_length, v_k1, v_b, v_scope
+        ) as l
         where v_lexical > 0 and not v_as_of
         union all
         select l.memory_id, l.score
-        from memos_private.lexical_lane_as_of(p_user_id, v_lexemes, v_documents, v_length, v_scope) as l
+        from memos_private.lexical_lane_as_of(
+            p_user_id, v_lexemes, v_documents, v_length, v_k1, v_b, v_scope
+        ) as l
         where v_lexical > 0 and v_as_of
     ),
     candidates as materialized (
@@ -158,19 +164,30 @@ begin
         order by f.score desc, f.memory_id
         limit case when p_token_budget is null then p_limit else p_limit * 10 end
     ),
-    placed as (
+    placed as materialized (
         select row_number() over (order by b.score desc, b.memory_id) as place, b.* from best as b
     ),
     contents as materialized (
-        -- The inner limit keeps the plan to a few look-ups by key, whatever p_limit is guessed to be.
+        -- The inner limit makes it look-ups by key, whatever number of rows the planner guesses.
         select p.*, m.version, m.content, m.kind, m.tags, m.metadata, m.session_id, m.position,
             m.occurred_at
         from placed as p
         cross join lateral (
-            select * from memos_private.version_content(
-                p_user_id, p.memory_id, v_as_of
-            ) 
+            select m.*
+            from memos_private.memory as m
+            where m.user_id = p_user_id and m.memory_id = p.memory_id
+            limit 1
         ) as m
+        where not v_as_of
+        union all
+        select p.*, m.version, m.content, m.kind, m.tags, m.metadata, m.session_id, m.position,
+            m.occurred_at
+        from memos_private.contents_as_of(
+            p_user_id,
+            array(select s from unnest(v_scope) as s where s.memory_id in (select memory_id from placed))
+        ) as m
+        join placed as p using (memory_id)
+        where v_as_of
     ),
     -- Best first, whatever still fits the budget.
     packed (place, used, fits, count) as (
@@ -193,26 +210,24 @@ begin
                 'dense', memos_private.explain_lane(
                     p_fusion, p_rrf_k, v_dense, v_dense + v_lexical,
                     (
-                        select count(*) from dense as o
-                        where (-o.score, o.memory_id) <= (-d.score, d.memory_id)
+                        select count(*) from candidates as o
+                        where o.dense > c.dense or o.dense = c.dense and o.memory_id <= c.memory_id
                     ),
-                    d.score, n.dense_mean, n.dense_deviation
+                    c.dense, n.dense_mean, n.dense_deviation
                 ),
                 'lexical', memos_private.explain_lane(
                     p_fusion, p_rrf_k, v_lexical, v_dense + v_lexical,
                     (
-                        select count(*) from lexical as o
-                        where (-o.score, o.memory_id) <= (-l.score, l.memory_id)
+                        select count(*) from candidates as o
+                        where o.lexical > c.lexical or o.lexical = c.lexical and o.memory_id <= c.memory_id
                     ),
-                    case when p_fusion = 'calibrated' then coalesce(l.score, 0) else l.score end,
+                    case when p_fusion = 'calibrated' then coalesce(c.lexical, 0) else c.lexical end,
                     n.lexical_mean, n.lexical_deviation
                 )
             ))
         ) end
     from contents as c
     cross join distribution as n
-    left join dense as d using (memory_id)
-    left join lexical as l using (memory_id)
     where p_token_budget is null
         or exists (select from packed as p where p.place = c.place and p.fits)
     order by c.place;

@@ -1,4 +1,5 @@
--- The two factors of BM25 (Robertson and Zaragoza 2009, 3.4). Plain expressions, so that they inline.
+-- BM25 (Robertson and Zaragoza 2009, 3.4). Plain SQL bodies, so that all of it becomes part of the
+-- search statement's own plan.
 create or replace function memos_private.bm25_idf(p_documents double precision, p_with_lexeme bigint)
 returns double precision
 language sql
@@ -26,21 +27,14 @@ create or replace function memos_private.lexical_lane(
     p_lexemes   text[],
     p_documents double precision,
     p_length    double precision,
+    p_k1        double precision,
+    p_b         double precision,
     p_scope     memos_private.version_key[]
 )
 returns table (memory_id uuid, score double precision)
-language plpgsql
+language sql
 stable
-rows 1000
-set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
-as $body$
-#variable_conflict use_column
-declare
-    v_k1 constant double precision := memos_private.setting('bm25_k1');
-    v_b constant double precision := memos_private.setting('bm25_b');
-begin
-    return query
+begin atomic
     with postings as materialized (
         select p.lexeme, p.memory_id, p.frequency, p.length
         from unnest(p_lexemes) as q (lexeme)
@@ -52,22 +46,24 @@ begin
         group by lexeme
     )
     select p.memory_id,
-        sum(w.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, v_k1, v_b))
+        sum(w.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, p_k1, p_b))
     from postings as p
     join weights as w using (lexeme)
     where p_scope is null or p.memory_id in (select s.memory_id from unnest(p_scope) as s)
     group by p.memory_id;
-end
-$body$;
+end;
 comment on function memos_private.lexical_lane is
     'BM25 of each current memory that has one of the lexemes. p_documents, p_length: number and mean '
-    'length of the user''s memories. p_scope: only these, counted against all; null: all.';
+    'length of the user''s memories; p_k1, p_b: constants of BM25. p_scope: only these memories, counted '
+    'against all; null: all.';
 
 create or replace function memos_private.lexical_lane_as_of(
     p_user_id   uuid,
     p_lexemes   text[],
     p_documents double precision,
     p_length    double precision,
+    p_k1        double precision,
+    p_b         double precision,
     p_scope     memos_private.version_key[]
 )
 returns table (memory_id uuid, score double precision)
@@ -77,9 +73,6 @@ rows 1000
 set search_path = pg_catalog, pg_temp
 as $body$
 #variable_conflict use_column
-declare
-    v_k1 constant double precision := memos_private.setting('bm25_k1');
-    v_b constant double precision := memos_private.setting('bm25_b');
 begin
     return query
     with postings as materialized (
@@ -107,7 +100,7 @@ begin
         group by lexeme
     )
     select p.memory_id,
-        sum(w.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, v_k1, v_b))
+        sum(w.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, p_k1, p_b))
     from postings as p
     join weights as w using (lexeme)
     group by p.memory_id;

@@ -12,7 +12,7 @@ begin
     then
         return null;
     end if;
-    return (memos_private.hash_embedding(array[p_query], p_model.dimensions))[1];
+    return (memos_private.call_provider(p_model, array[p_query]))[1];
 end
 $body$;
 comment on function memos_private.query_embedding is

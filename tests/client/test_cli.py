@@ -1,0 +1,266 @@
+"""The command line, as people and as machines use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from memos_pg import User
+from memos_pg.cli import app
+from support.postgres import Database
+from typer.testing import CliRunner, Result
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def memos_command(database: Database, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    """`memos ARGUMENTS` on the test's database."""
+    monkeypatch.setenv("MEMOS_DSN", database.dsn)
+    monkeypatch.delenv("MEMOS_USER", raising=False)
+
+    def invoke(*arguments: Any, **options: Any) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], **options)
+
+    return invoke
+
+
+def answer(result: Result) -> Any:
+    """The one JSON document that a successful command printed."""
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    return json.loads(result.stdout)
+
+
+def test_a_memory_from_end_to_end(memos_command: Invoke) -> None:
+    added = memos_command(
+        "add", "the dog Pilchard", "-u", "alice", "--tag", "dog", "--kind", "fact"
+    )
+    assert added.exit_code == 0, added.output
+    memory_id = UUID(added.stdout.strip())
+
+    found = memos_command("search", "pilchard", "--user", "alice", "--explain")
+    assert found.exit_code == 0
+    assert "the dog Pilchard" in found.stdout
+    assert "lexical 1" in found.stdout
+
+    shown = memos_command("show", memory_id, "-u", "alice")
+    assert "the dog Pilchard" in shown.stdout
+    assert "dog" in shown.stdout
+
+    listed = memos_command("list", "-u", "alice", "--kind", "fact")
+    assert str(memory_id) in listed.stdout
+    assert "Nothing stored." in memos_command("list", "-u", "alice", "--kind", "other").stdout
+    assert "Nothing found." in memos_command("search", "dog", "-u", "bob").stdout
+    assert "current" in memos_command("history", memory_id, "-u", "alice").stdout
+    assert "memories" in memos_command("user", "alice").stdout
+
+
+def test_json_is_one_document(memos_command: Invoke, alice: User) -> None:
+    memory_id = answer(
+        memos_command(
+            *("add", "-", "-u", "alice", "--session", "s1", "--json"),
+            *("--occurred-at", "2026-01-02T03:04:05+00:00"),
+            input="from a pipe: grüße\n",
+        )
+    )["memory_id"]
+    assert alice.get_memory(memory_id).content == "from a pipe: grüße"
+    (found,) = answer(memos_command("search", "pipe", "-u", "alice", "--json"))
+    assert found["memory_id"] == memory_id
+    assert found["occurred_at"] == "2026-01-02T03:04:05+00:00"
+    assert answer(memos_command("show", memory_id, "-u", "alice", "--json"))["session_id"] == "s1"
+    assert len(answer(memos_command("list", "-u", "alice", "--json"))) == 1
+    (version,) = answer(memos_command("history", memory_id, "-u", "alice", "--json"))
+    assert version["change"] == "current"
+    person = answer(memos_command("user", "alice", "--json"))
+    assert person["user_id"] == str(alice.user_id())
+    assert person["stats"]["memories"] == 1
+    # The option may come first, and a uuid names the same user.
+    assert answer(memos_command("--json", "user", person["user_id"])) == person
+    assert answer(memos_command("migrate", "--json"))["applied"] == []
+    assert answer(memos_command("doctor", "--json"))["ok"] is True
+    assert answer(memos_command("status", "--json"))["pending"] == []
+
+
+def test_times_are_asked_about(memos_command: Invoke, alice: User) -> None:
+    from datetime import UTC, datetime
+
+    memory_id = alice.add_memory("lives in Leith", occurred_at=datetime(2025, 1, 1, tzinfo=UTC))
+    changes = {"content": "lives in Dundee", "valid_from": datetime(2025, 6, 1, tzinfo=UTC)}
+    alice.update_memory(memory_id, changes)
+    arguments = ("search", "lives", "-u", "alice")
+    assert "Dundee" in memos_command(*arguments).stdout
+    assert "Leith" in memos_command(*arguments, "--valid-at", "2025-03-01").stdout
+    assert (
+        "Leith"
+        in memos_command("show", memory_id, "-u", "alice", "--valid-at", "2025-03-01").stdout
+    )
+    assert "Leith" in memos_command("history", memory_id, "-u", "alice").stdout
+
+
+def test_errors_go_to_standard_error(memos_command: Invoke) -> None:
+    result = memos_command("show", uuid4(), "-u", "alice")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "MO404" in result.stderr
+    assert "detail:" in result.stderr
+    assert "hint:" in result.stderr
+
+    result = memos_command("show", uuid4(), "-u", "alice", "--json")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    error = json.loads(result.stderr)["error"]
+    assert error["sqlstate"] == "MO404"
+    assert set(error) == {"sqlstate", "message", "detail", "hint"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "no-uuid", "-u", "alice"),
+        ("search", "x", "-u", "alice", "--valid-at", "yesterday"),
+        ("search", "x", "-u", "alice", "-n", "-1"),
+        ("search", "x", "-u", "alice", "--fusion", "magic"),
+        ("add", "", "-u", "alice"),
+        ("add", "x", "-u", " "),
+        ("worker", "--embedder", "nowhere:embed", "--once"),
+        ("rollback", "--to", "1", "--all"),
+        ("rollback", "--to", "999"),
+        ("rollback", "--all"),
+        ("rollback", "--all", "--json"),
+    ],
+)
+def test_a_bad_argument_is_refused(memos_command: Invoke, arguments: tuple[str, ...]) -> None:
+    result = memos_command(*arguments)
+    assert result.exit_code == 1
+    assert "MO400" in result.stderr
+    assert result.stdout == ""
+
+
+def test_markup_in_a_memory_is_text(memos_command: Invoke) -> None:
+    memory_id = memos_command("add", "[bold]not bold[/bold] [/]", "-u", "alice").stdout.strip()
+    for arguments in (("show", memory_id), ("history", memory_id), ("list",), ("search", "bold")):
+        result = memos_command(*arguments, "-u", "alice")
+        assert result.exit_code == 0, result.output
+        assert "[bold]not bold[/bold] [/]" in result.stdout
+
+
+def test_output_without_a_terminal_has_no_colour_and_100_columns(
+    memos_command: Invoke, alice: User
+) -> None:
+    alice.add_memory("a long text " * 60)
+    for arguments in (
+        ("list", "-u", "alice"),
+        ("doctor",),
+        ("status",),
+        ("search", "text", "-u", "alice"),
+    ):
+        result = memos_command(*arguments)
+        assert "\x1b" not in result.stdout
+        assert max(map(len, result.stdout.splitlines())) <= 100
+
+
+def test_the_database_is_found_upward(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".memos").mkdir()
+    (tmp_path / ".memos" / "dsn").write_text(database.dsn + "\n")
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    monkeypatch.delenv("MEMOS_DSN", raising=False)
+    assert answer(CliRunner().invoke(app, ["user", "alice", "--json"]))["stats"]["memories"] == 0
+    # The variable goes before the file, the option before the variable.
+    monkeypatch.setenv("MEMOS_DSN", "postgresql:///nowhere?host=/nowhere")
+    assert CliRunner().invoke(app, ["user", "alice"]).exit_code == 1
+    assert CliRunner().invoke(app, ["user", "alice", "--dsn", database.dsn]).exit_code == 0
+    assert CliRunner().invoke(app, ["--dsn", database.dsn, "user", "alice"]).exit_code == 0
+
+
+def test_no_database_at_all_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MEMOS_DSN", raising=False)
+    result = CliRunner().invoke(app, ["status"])
+    assert result.exit_code == 1
+    assert "MEMOS_DSN" in result.stderr
+
+
+def test_user_calls_are_made_as_the_bot(
+    memos_command: Invoke, database: Database, alice: User
+) -> None:
+    alice.add_memory("x")
+    with database.connect() as connection:
+        connection.execute("revoke execute on function memos.memory_stats from memos_app")
+    assert "42501" in memos_command("user", "alice").stderr
+    result = memos_command("user", "alice", "--role", "")
+    assert result.exit_code == 0, result.output
+
+
+def test_doctor_fails_when_something_is_wrong(memos_command: Invoke, database: Database) -> None:
+    well = memos_command("doctor")
+    assert well.exit_code == 0, well.output
+    assert "0 wrong" in well.stdout
+    with database.connect() as connection:
+        connection.execute("grant execute on function memos.memory_stats to public")
+    ill = memos_command("doctor")
+    assert ill.exit_code == 1
+    assert "FAIL" in ill.stdout
+    assert "1 wrong" in ill.stdout
+    result = memos_command("doctor", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["ok"] is False
+
+
+def test_rollback_and_migrate(memos_command: Invoke) -> None:
+    applied = memos_command("status", "--json")
+    count = answer(applied)["migrations"]
+    assert count > 1
+    newest = answer(memos_command("rollback", "--yes", "--json"))["rolled_back"]
+    assert len(newest) == 1
+    rest = answer(memos_command("rollback", "--to", "1", "--yes", "--json"))["rolled_back"]
+    assert len(rest) == count - 2
+    assert "Undid 1 migrations." in memos_command("rollback", "--all", "-y").stdout
+    assert "Undid 0 migrations." in memos_command("rollback", "--all").stdout
+    assert "is not installed" in memos_command("doctor").stdout
+    assert f"Applied {count} migrations" in memos_command("migrate").stdout
+    assert "Nothing to do" in memos_command("migrate").stdout
+    assert memos_command("doctor").exit_code == 0
+
+
+def test_the_worker_embeds_and_reports(memos_command: Invoke, alice: User, operator) -> None:
+    operator.register_embedding_model("hash", 64, "hash")
+    alice.add_memory("x")
+    assert answer(memos_command("worker", "--once", "--json")) == {"embedded": 1, "failed": 0}
+    status = memos_command("status").stdout
+    assert "hash *" in status
+
+
+def test_psql_gets_the_database_and_the_rest(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "psql"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    executed: list[Any] = []
+    monkeypatch.setattr(os, "execv", lambda *arguments: executed.append(arguments))
+    monkeypatch.setenv("MEMOS_PG_BIN", str(tmp_path))
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    dsn = "postgresql://me:secret@example.invalid/memos"
+    result = CliRunner().invoke(app, ["psql", "--dsn", dsn, "-c", "select 1", "-At"])
+    assert result.exit_code == 0, result.output
+    ((path, arguments),) = executed
+    assert path == str(program)
+    assert arguments[2:] == ["-c", "select 1", "-At"]
+    assert "example.invalid" in arguments[1]
+    assert "secret" not in arguments[1]
+    assert os.environ["PGPASSWORD"] == "secret"
+    monkeypatch.setenv("MEMOS_PG_BIN", str(tmp_path / "nothing"))
+    assert "psql is not installed" in CliRunner().invoke(app, ["psql", "--dsn", dsn]).stderr
