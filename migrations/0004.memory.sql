@@ -54,7 +54,8 @@ create table if not exists memos_private.memory_history (
     content       text not null,
     content_hash  bytea not null,
     language      regconfig not null,
-    lexemes       tsvector not null,
+    lexemes       text[] not null,
+    frequencies   int[] not null,
     kind          text not null,
     tags          text[] not null,
     metadata      jsonb not null,
@@ -82,6 +83,8 @@ create table if not exists memos_private.memory_history (
 ) partition by range (superseded_at);
 comment on table memos_private.memory_history is
     'Superseded and deleted versions, with the period in which they were on record.';
+comment on column memos_private.memory_history.frequencies is
+    'How often each of lexemes occurs: what a search of the past counts, without taking texts apart.';
 comment on column memos_private.memory_history.valid_until is
     'End of validity as believed while this version was on record.';
 comment on column memos_private.memory_history.superseded_at is

@@ -1,9 +1,11 @@
 create or replace function memos_private.enqueue_embeddings(p_user_id uuid, p_memory_ids uuid[])
 returns void
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $body$
+begin
     insert into memos_private.embedding_queue (
         user_id, memory_id, model_id, version, enqueued_at, available_at
     )
@@ -19,7 +21,8 @@ as $body$
     on conflict (user_id, memory_id, model_id) do update
     set version = excluded.version, enqueued_at = excluded.enqueued_at,
         available_at = excluded.available_at, attempts = 0, passages = null, worker = null,
-        last_error = null, failed_at = null
+        last_error = null, failed_at = null;
+end
 $body$;
 comment on function memos_private.enqueue_embeddings is
     'Marks as pending every vector that these memories lack.';

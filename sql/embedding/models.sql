@@ -2,11 +2,13 @@
 -- the backfill, which then finds it, or after, when the writer knows the model.
 create or replace function memos_private.share_embedding_models()
 returns void
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $body$
-    select pg_advisory_xact_lock_shared(hashtextextended('memos.embedding_model', 0))
+begin
+    perform pg_advisory_xact_lock_shared(hashtextextended('memos.embedding_model', 0));
+end
 $body$;
 comment on function memos_private.share_embedding_models is
     'Held by writers until they commit, so that no model is registered between their look and their write.';

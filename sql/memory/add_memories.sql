@@ -61,6 +61,13 @@ begin
     end if;
 
     begin
+        with languages as materialized (
+            select n.language, memos_private.text_search_language(n.language) as configuration
+            from (
+                select distinct e.object ->> 'language' as language
+                from jsonb_array_elements(p_memories) as e (object)
+            ) as n
+        )
         select array_agg(
             row(
                 e.ordinal, memos_private.new_memory_id(v_now + e.ordinal * interval '1 microsecond'),
@@ -80,13 +87,7 @@ begin
             confidence real, privacy_level text, provenance text, session_id text, position int,
             occurred_at timestamptz, language text, request_id text
         )
-        join (
-            select n.language, memos_private.text_search_language(n.language) as configuration
-            from (
-                select distinct e.object ->> 'language' as language
-                from jsonb_array_elements(p_memories) as e (object)
-            ) as n
-        ) as l on l.language is not distinct from f.language;
+        join languages as l on l.language is not distinct from f.language;
     exception when data_exception then
         perform memos_private.refuse_argument(
             'p_memories', sqlerrm, 'each key takes the type of the argument of add_memory'

@@ -18,17 +18,17 @@ begin
     end if;
     perform memos_private.require_history_partitions(p_at);
     insert into memos_private.memory_history (
-        user_id, memory_id, version, content, content_hash, language, lexemes, kind, tags, metadata,
-        importance, confidence, privacy_level, provenance, session_id, position, occurred_at,
+        user_id, memory_id, version, content, content_hash, language, lexemes, frequencies, kind, tags,
+        metadata, importance, confidence, privacy_level, provenance, session_id, position, occurred_at,
         valid_from, valid_until, recorded_at, superseded_at, pinned, tier, change, reason, remains_until
     )
-    values (
-        p_old.user_id, p_old.memory_id, p_old.version, p_old.content, p_old.content_hash,
-        p_old.language, memos_private.lexemes(p_old.language, p_old.content), p_old.kind, p_old.tags,
-        p_old.metadata, p_old.importance, p_old.confidence, p_old.privacy_level, p_old.provenance,
-        p_old.session_id, p_old.position, p_old.occurred_at, p_old.valid_from, p_old.valid_until,
-        p_old.recorded_at, p_at, p_old.pinned, p_old.tier, p_change, p_reason, p_remains_until
-    );
+    select p_old.user_id, p_old.memory_id, p_old.version, p_old.content, p_old.content_hash,
+        p_old.language, coalesce(array_agg(l.lexeme), '{}'), coalesce(array_agg(l.frequency), '{}'),
+        p_old.kind, p_old.tags, p_old.metadata, p_old.importance, p_old.confidence,
+        p_old.privacy_level, p_old.provenance, p_old.session_id, p_old.position, p_old.occurred_at,
+        p_old.valid_from, p_old.valid_until, p_old.recorded_at, p_at, p_old.pinned, p_old.tier,
+        p_change, p_reason, p_remains_until
+    from memos_private.lexemes(p_old.language, p_old.content) as l;
     insert into memos_private.embedding_history (
         user_id, memory_id, version, model_id, passage, embedding, superseded_at
     )

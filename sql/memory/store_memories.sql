@@ -9,6 +9,7 @@ returns table (ordinal int, memory_id uuid, created boolean)
 language plpgsql
 volatile
 set search_path = pg_catalog, public, pg_temp
+set plan_cache_mode = force_generic_plan
 as $body$
 #variable_conflict use_column
 declare
@@ -67,6 +68,18 @@ begin
         join memos_private.memory as s on s.user_id = p_user_id and s.content_hash = m.content_hash
         where r.user_id = p_user_id and r.request_id = m.request_id
             and r.memory_id = m.memory_id and r.memory_id <> s.memory_id;
+    end if;
+
+    -- Under repeatable read a content that another session stored meanwhile is there but not visible.
+    if cardinality(v_created) < cardinality(p_memories) and exists (
+        select from unnest(p_memories) as m
+        where m.ordinal <> all (v_answered) and not exists (
+            select from memos_private.memory as s
+            where s.user_id = p_user_id and s.content_hash = m.content_hash
+        )
+    ) then
+        raise exception 'another session stored the same content meanwhile'
+            using errcode = 'serialization_failure', hint = 'repeat the transaction';
     end if;
 
     if v_has_embeddings then

@@ -51,7 +51,7 @@ begin
     select sum(c.documents), sum(c.tokens) / nullif(sum(c.documents), 0), (
             select array_agg(distinct l.lexeme)
             from unnest(array_agg(distinct c.language)) as g (language)
-            cross join lateral unnest(memos_private.lexemes(g.language, p_query)) as l
+            cross join lateral memos_private.lexemes(g.language, p_query) as l
         )
     into v_documents, v_length, v_lexemes
     from memos_private.corpus as c

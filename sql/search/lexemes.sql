@@ -1,8 +1,20 @@
+-- The one place that decides what a lexeme is. A tsvector counts a lexeme up to 255 times and holds a
+-- megabyte, so a long text is taken apart in pieces. Plain SQL, to become part of its caller's plan.
 create or replace function memos_private.lexemes(p_language regconfig, p_text text)
-returns tsvector
+returns table (lexeme text, frequency int)
 language sql
 immutable
 parallel safe
-return to_tsvector(p_language, p_text);
+begin atomic
+    select t.lexeme collate "C", cardinality(t.positions)
+    from unnest(to_tsvector(p_language, p_text)) as t
+    where length(p_text) <= 50000
+    union all
+    select t.lexeme collate "C", sum(cardinality(t.positions))::int
+    from generate_series(1, length(p_text), 50000) as piece (start)
+    cross join lateral unnest(to_tsvector(p_language, substr(p_text, piece.start, 50000))) as t
+    where length(p_text) > 50000
+    group by t.lexeme;
+end;
 comment on function memos_private.lexemes is
-    'The words of a text as its language stems them: the one place that decides what a lexeme is.';
+    'The words of a text as its language stems them, and how often each occurs.';

@@ -83,15 +83,13 @@ begin
             select s.memory_id from unnest(p_scope) as s where s.superseded_at is null
         )
         union all
-        select l.lexeme collate "C", h.memory_id, cardinality(l.positions), d.length
+        select l.lexeme collate "C", h.memory_id, l.frequency,
+            (select sum(f.frequency)::int from unnest(h.frequencies) as f (frequency))
         from unnest(p_scope) as s
         join memos_private.memory_history as h
             on h.user_id = p_user_id and h.memory_id = s.memory_id and h.version = s.version
                 and h.superseded_at = s.superseded_at
-        cross join lateral (
-            select sum(cardinality(w.positions))::int as length from unnest(h.lexemes) as w
-        ) as d
-        cross join lateral unnest(h.lexemes) as l
+        cross join lateral unnest(h.lexemes, h.frequencies) as l (lexeme, frequency)
         where l.lexeme = any (p_lexemes)
     ),
     weights as (

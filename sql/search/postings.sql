@@ -6,6 +6,7 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $body$
 begin
     update memos_private.corpus as c
@@ -31,32 +32,34 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_part record;
 begin
     for v_part in
         with lexemes as materialized (
-            select t.user_id, t.memory_id, l.lexeme collate "C" as lexeme,
-                cardinality(l.positions) as frequency
+            select t.user_id, t.memory_id, l.lexeme, l.frequency, l.length
             from unnest(p_texts) as t
-            cross join lateral unnest(memos_private.lexemes(t.language, t.content)) as l
-        ),
-        lengths as (
-            select user_id, memory_id, sum(frequency) as length
-            from lexemes
-            group by user_id, memory_id
+            cross join lateral (
+                select u.lexeme, u.frequency, sum(u.frequency) over () as length
+                from memos_private.lexemes(t.language, t.content) as u
+            ) as l
         ),
         posted as (
             insert into memos_private.posting (user_id, lexeme, memory_id, frequency, length)
             select user_id, lexeme, memory_id, frequency, length
             from lexemes
-            join lengths using (user_id, memory_id)
             order by user_id, lexeme, memory_id
+        ),
+        tokens as (
+            select user_id, memory_id, sum(frequency) as tokens
+            from lexemes
+            group by user_id, memory_id
         )
-        select t.user_id, t.language, count(*) as documents, coalesce(sum(l.length), 0) as tokens
+        select t.user_id, t.language, count(*) as documents, coalesce(sum(k.tokens), 0) as tokens
         from unnest(p_texts) as t
-        left join lengths as l using (user_id, memory_id)
+        left join tokens as k using (user_id, memory_id)
         group by t.user_id, t.language
     loop
         perform memos_private.add_to_corpus(
@@ -72,6 +75,7 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_part record;
@@ -80,18 +84,18 @@ begin
         with removed as (
             delete from memos_private.posting as p
             using unnest(p_texts) as t
-            cross join lateral unnest(memos_private.lexemes(t.language, t.content)) as l
-            where p.user_id = t.user_id and p.lexeme = l.lexeme collate "C" and p.memory_id = t.memory_id
+            cross join lateral memos_private.lexemes(t.language, t.content) as l
+            where p.user_id = t.user_id and p.lexeme = l.lexeme and p.memory_id = t.memory_id
             returning p.user_id, p.memory_id, p.frequency
         ),
-        lengths as (
-            select user_id, memory_id, sum(frequency) as length
+        tokens as (
+            select user_id, memory_id, sum(frequency) as tokens
             from removed
             group by user_id, memory_id
         )
-        select t.user_id, t.language, count(*) as documents, coalesce(sum(l.length), 0) as tokens
+        select t.user_id, t.language, count(*) as documents, coalesce(sum(k.tokens), 0) as tokens
         from unnest(p_texts) as t
-        left join lengths as l using (user_id, memory_id)
+        left join tokens as k using (user_id, memory_id)
         group by t.user_id, t.language
     loop
         perform memos_private.add_to_corpus(
