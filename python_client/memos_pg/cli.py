@@ -547,10 +547,10 @@ def worker(
     """Embed pending memories: with a Python callable, else with the database's own providers."""
     with _speaking(ctx, as_json) as output:
         callable_ = load_embedder(embedder) if embedder else None
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        with MemOS(find_dsn(ctx, dsn), role=role or None, min_size=1, max_size=1) as memos:
+        with (
+            _stopped_by_signals() as stop,
+            MemOS(find_dsn(ctx, dsn), role=role or None, min_size=1, max_size=1) as memos,
+        ):
             report = work(
                 memos,
                 callable_,
@@ -562,6 +562,21 @@ def worker(
                 log=output.log,
             )
         output.show(report, lambda console: _render_work(console, report))
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, instead of ending the process in the middle."""
+    stop = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _render_work(console: Console, report: WorkerReport) -> None:

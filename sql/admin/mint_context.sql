@@ -6,7 +6,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    v_key_id int;
+    v_key_id constant int := memos_private.newest_context_key();
     v_payload text;
 begin
     if p_user_id is null then
@@ -17,7 +17,6 @@ begin
             'p_ttl', coalesce(format('it is %s', p_ttl), 'it is null'), 'more than 0, at most 30 days'
         );
     end if;
-    select max(k.key_id) into v_key_id from memos_private.context_key as k;
     v_payload := format(
         '1.%s.%s.%s', v_key_id, p_user_id, ceil(extract(epoch from clock_timestamp() + p_ttl))::bigint
     );

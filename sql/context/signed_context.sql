@@ -13,6 +13,17 @@ as $body$
 $body$;
 comment on function memos_private.sign_context is 'HMAC-SHA-256 of a context; null for an unknown key.';
 
+create or replace function memos_private.newest_context_key()
+returns int
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+    select max(key_id) from memos_private.context_key
+$body$;
+comment on function memos_private.newest_context_key is 'The key that signs.';
+
 create or replace function memos_private.verify_context(p_token text)
 returns uuid
 language plpgsql

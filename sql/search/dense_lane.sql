@@ -26,29 +26,20 @@ create or replace function memos_private.dense_lane_as_of(
     p_scope     memos_private.version_key[]
 )
 returns table (memory_id uuid, score double precision)
-language plpgsql
+language sql
 stable
-rows 1000
-set search_path = pg_catalog, public, pg_temp
-as $body$
-#variable_conflict use_column
-begin
-    return query
-    select v.memory_id, 1 - v.distance
-    from (
-        select e.memory_id, e.embedding <=> p_embedding as distance
-        from unnest(p_scope) as s
-        join memos_private.embedding as e
-            on e.user_id = p_user_id and e.model_id = p_model_id and e.memory_id = s.memory_id
-        where s.superseded_at is null
-        union all
-        select h.memory_id, h.embedding <=> p_embedding
-        from unnest(p_scope) as s
-        join memos_private.embedding_history as h
-            on h.user_id = p_user_id and h.model_id = p_model_id and h.memory_id = s.memory_id
-                and h.version = s.version and h.superseded_at = s.superseded_at
-    ) as v;
-end
-$body$;
+begin atomic
+    select e.memory_id, 1 - (e.embedding operator(public.<=>) p_embedding)
+    from unnest(p_scope) as s
+    join memos_private.embedding as e
+        on e.user_id = p_user_id and e.model_id = p_model_id and e.memory_id = s.memory_id
+    where s.superseded_at is null
+    union all
+    select h.memory_id, 1 - (h.embedding operator(public.<=>) p_embedding)
+    from unnest(p_scope) as s
+    join memos_private.embedding_history as h
+        on h.user_id = p_user_id and h.model_id = p_model_id and h.memory_id = s.memory_id
+            and h.version = s.version and h.superseded_at = s.superseded_at;
+end;
 comment on function memos_private.dense_lane_as_of is
     'The dense lane over versions of any time, each with the vectors it had.';

@@ -38,35 +38,53 @@ declare
         p_user_id, p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_valid_at, p_recorded_at,
         p_include_cold
     );
-    v_k1 constant double precision := memos_private.setting('bm25_k1');
-    v_b constant double precision := memos_private.setting('bm25_b');
     v_documents double precision;
     v_length double precision;
-    v_size double precision;
     v_lexemes text[];
     v_dense double precision := p_weights -> 'dense';
     v_lexical double precision := p_weights -> 'lexical';
-    v_common jsonb;
+    v_candidates memos_private.candidate[];
+    v_spread memos_private.lane_spread;
+    v_explanation jsonb;
+    v_ranked memos_private.ranked[];
+    -- With a budget, a row that does not fit makes room for the next one.
+    v_depth constant int := case when p_token_budget is null then p_limit else p_limit * 10 end;
 begin
-    select sum(c.documents), sum(c.tokens) / nullif(sum(c.documents), 0), (
-            select array_agg(distinct l.lexeme)
-            from unnest(array_agg(distinct c.language)) as g (language)
-            cross join lateral memos_private.lexemes(g.language, p_query) as l
-        )
-    into v_documents, v_length, v_lexemes
-    from memos_private.corpus as c
-    where c.user_id = p_user_id;
-    if v_as_of then
-        v_documents := cardinality(v_scope);
-    end if;
-
-    v_size := greatest(coalesce(cardinality(v_scope), v_documents), 1);
+    select c.documents, c.length, c.lexemes into v_documents, v_length, v_lexemes
+    from memos_private.query_lexemes(p_user_id, p_query) as c;
 
     -- A lane that has nothing to go by is off, and the explanation says so.
     v_dense := case when p_embedding is null then 0 else v_dense end;
     v_lexical := case when v_lexemes is null then 0 else v_lexical end;
+    if v_as_of then
+        v_candidates := memos_private.candidates_as_of(
+            p_user_id, p_model.model_id, case when v_dense > 0 then p_embedding end,
+            case when v_lexical > 0 then v_lexemes end, v_length, v_scope
+        );
+    else
+        v_candidates := memos_private.candidates(
+            p_user_id, p_model.model_id, case when v_dense > 0 then p_embedding end,
+            case when v_lexical > 0 then v_lexemes end, v_documents, v_length, v_scope
+        );
+    end if;
+    v_spread := memos_private.spread_of_lanes(
+        v_candidates, greatest(coalesce(cardinality(v_scope), v_documents), 1)
+    );
+    v_ranked := case p_fusion
+        when 'rrf' then memos_private.fuse_reciprocal_rank(
+            v_candidates, v_dense, v_lexical, p_rrf_k, v_depth
+        )
+        when 'calibrated' then memos_private.fuse_calibrated(
+            v_candidates, v_dense, v_lexical, v_spread, v_depth
+        )
+    end;
+    if p_token_budget is not null then
+        v_ranked := memos_private.fit_budget(
+            p_user_id, v_ranked, case when v_as_of then v_scope end, p_token_budget, p_limit
+        );
+    end if;
     if p_explain then
-        v_common := jsonb_build_object(
+        v_explanation := jsonb_build_object(
             'fusion', p_fusion,
             'model', p_model.name,
             'index', case when v_scope is null then 'exact, all current memories'
@@ -89,150 +107,17 @@ begin
     end if;
 
     return query
-    with recursive dense as (
-        select l.memory_id, l.score
-        from memos_private.dense_lane(p_user_id, p_model.model_id, p_embedding, v_scope) as l
-        where v_dense > 0 and not v_as_of
-        union all
-        select l.memory_id, l.score
-        from memos_private.dense_lane_as_of(p_user_id, p_model.model_id, p_embedding, v_scope) as l
-        where v_dense > 0 and v_as_of
-    ),
-    lexical as (
-        select l.memory_id, l.score
-        from memos_private.lexical_lane(
-            p_user_id, v_lexemes, v_documents, v_length, v_k1, v_b, v_scope
-        ) as l
-        where v_lexical > 0 and not v_as_of
-        union all
-        select l.memory_id, l.score
-        from memos_private.lexical_lane_as_of(
-            p_user_id, v_lexemes, v_documents, v_length, v_k1, v_b, v_scope
-        ) as l
-        where v_lexical > 0 and v_as_of
-    ),
-    candidates as materialized (
-        select memory_id, max(c.dense) as dense, max(c.lexical) as lexical
-        from (
-            select memory_id, score as dense, null::double precision as lexical from dense
-            union all
-            select memory_id, null, score from lexical
-        ) as c
-        group by memory_id
-    ),
-    -- RRF: weight / (k + rank), summed over the lanes that found the memory.
-    reciprocal as (
-        select memory_id, dense, lexical,
-            coalesce(v_dense / (p_rrf_k + case when dense is not null then
-                row_number() over (order by dense desc nulls last, memory_id) end), 0)
-            + coalesce(v_lexical / (p_rrf_k + case when lexical is not null then
-                row_number() over (order by lexical desc nulls last, memory_id) end), 0) as score
-        from candidates
-        where p_fusion = 'rrf'
-    ),
-    -- Calibrated: each lane in standard deviations from its mean over all memories. A memory without
-    -- any of the words has BM25 0; one whose vector is pending counts as average.
-    distribution as (
-        select avg(dense) as dense_mean, nullif(stddev_pop(dense), 0) as dense_deviation,
-            coalesce(sum(lexical), 0) / v_size as lexical_mean,
-            nullif(
-                sqrt(greatest(
-                    coalesce(sum(lexical * lexical), 0) / v_size - (coalesce(sum(lexical), 0) / v_size) ^ 2,
-                    0
-                )),
-                0
-            ) as lexical_deviation
-        from candidates
-    ),
-    calibrated as (
-        select memory_id, dense, lexical,
-            (
-                v_dense * coalesce((dense - n.dense_mean) / n.dense_deviation, 0)
-                + v_lexical * coalesce((coalesce(lexical, 0) - n.lexical_mean) / n.lexical_deviation, 0)
-            ) / (v_dense + v_lexical) as score
-        from candidates
-        cross join distribution as n
-        where p_fusion = 'calibrated'
-    ),
-    best as (
-        select f.memory_id, f.dense, f.lexical, f.score
-        from (
-            select memory_id, dense, lexical, score from reciprocal
-            union all
-            select memory_id, dense, lexical, score from calibrated
-        ) as f
-        order by f.score desc, f.memory_id
-        limit case when p_token_budget is null then p_limit else p_limit * 10 end
-    ),
-    placed as materialized (
-        select row_number() over (order by b.score desc, b.memory_id) as place, b.* from best as b
-    ),
-    contents as materialized (
-        -- The inner limit makes it look-ups by key, whatever number of rows the planner guesses.
-        select p.*, m.version, m.content, m.kind, m.tags, m.metadata, m.session_id, m.position,
-            m.occurred_at
-        from placed as p
-        cross join lateral (
-            select m.*
-            from memos_private.memory as m
-            where m.user_id = p_user_id and m.memory_id = p.memory_id
-            limit 1
-        ) as m
-        where not v_as_of
-        union all
-        select p.*, m.version, m.content, m.kind, m.tags, m.metadata, m.session_id, m.position,
-            m.occurred_at
-        from memos_private.contents_as_of(
-            p_user_id,
-            array(select s from unnest(v_scope) as s where s.memory_id in (select memory_id from placed))
-        ) as m
-        join placed as p using (memory_id)
-        where v_as_of
-    ),
-    -- Best first, whatever still fits the budget.
-    packed (place, used, fits, count) as (
-        select 0::bigint, 0, false, 0
-        where p_token_budget is not null
-        union all
-        select c.place, p.used + case when f.fits then f.tokens else 0 end, f.fits, p.count + f.fits::int
-        from packed as p
-        join contents as c on c.place = p.place + 1
-        cross join lateral (
-            select t.tokens, p.used + t.tokens <= p_token_budget and p.count < p_limit as fits
-            from (select memos_private.estimate_tokens(c.content) as tokens) as t
-        ) as f
-    )
-    select (row_number() over (order by c.place))::int, c.memory_id, c.version, c.content, c.score,
-        c.kind, c.tags, c.metadata, c.session_id, c.position, c.occurred_at,
-        case when p_explain then v_common || jsonb_build_object(
-            'lanes',
-            jsonb_strip_nulls(jsonb_build_object(
-                'dense', memos_private.explain_lane(
-                    p_fusion, p_rrf_k, v_dense, v_dense + v_lexical,
-                    (
-                        select count(*) from candidates as o
-                        where o.dense > c.dense or o.dense = c.dense and o.memory_id <= c.memory_id
-                    ),
-                    c.dense, n.dense_mean, n.dense_deviation
-                ),
-                'lexical', memos_private.explain_lane(
-                    p_fusion, p_rrf_k, v_lexical, v_dense + v_lexical,
-                    (
-                        select count(*) from candidates as o
-                        where o.lexical > c.lexical or o.lexical = c.lexical and o.memory_id <= c.memory_id
-                    ),
-                    case when p_fusion = 'calibrated' then coalesce(c.lexical, 0) else c.lexical end,
-                    n.lexical_mean, n.lexical_deviation
-                )
-            ))
+    select m.place::int, m.memory_id, m.version, m.content, m.score, m.kind, m.tags, m.metadata,
+        m.session_id, m.position, m.occurred_at,
+        case when p_explain then v_explanation || jsonb_build_object(
+            'lanes', memos_private.explain_lanes(
+                m.memory_id, v_candidates, p_fusion, p_rrf_k, v_dense, v_lexical, v_spread
+            )
         ) end
-    from contents as c
-    cross join distribution as n
-    where p_token_budget is null
-        or exists (select from packed as p where p.place = c.place and p.fits)
-    order by c.place;
+    from memos_private.ranked_contents(p_user_id, v_ranked, case when v_as_of then v_scope end) as m
+    order by m.place;
 end
 $body$;
 comment on function memos_private.find_memories is
-    'The search itself, on checked arguments and in an entered context: one lane of candidates a CTE, '
-    'fused, cut, filled with content, explained. Arguments as in memos.search_memories.';
+    'The search itself, on checked arguments and in an entered context: candidates of the lanes, fused, '
+    'cut to the limit and the budget, explained. Arguments as in memos.search_memories.';

@@ -67,14 +67,9 @@ create or replace function memos_private.lexical_lane_as_of(
     p_scope     memos_private.version_key[]
 )
 returns table (memory_id uuid, score double precision)
-language plpgsql
+language sql
 stable
-rows 1000
-set search_path = pg_catalog, pg_temp
-as $body$
-#variable_conflict use_column
-begin
-    return query
+begin atomic
     with postings as materialized (
         select p.lexeme, p.memory_id, p.frequency, p.length
         from unnest(p_lexemes) as q (lexeme)
@@ -102,8 +97,7 @@ begin
     from postings as p
     join weights as w using (lexeme)
     group by p.memory_id;
-end
-$body$;
+end;
 comment on function memos_private.lexical_lane_as_of is
     'The lexical lane over versions of any time, document frequencies counted among them.';
 

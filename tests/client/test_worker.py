@@ -122,27 +122,25 @@ def test_new_memories_are_noticed_until_the_stop(alice: User, model: MemOS) -> N
     assert reports[0].embedded == 1
 
 
-def test_a_lost_connection_is_survived(alice: User, model: MemOS, database: Database) -> None:
+def test_a_lost_connection_is_survived(
+    alice: User, model: MemOS, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alice.add_memory("x")
     stop = threading.Event()
-    calls = []
+    claim = model.claim_embeddings
+    outages = [psycopg.OperationalError("the database is restarting")]
 
-    def embedder(texts: list[str]) -> list[list[float]]:
-        calls.append(texts)
-        if len(calls) == 1:
-            database.value(
-                "select count(pg_terminate_backend(pid)) from pg_stat_activity "
-                "where usename = 'memos_admin' and datname = current_database()"
-            )
-            # The lease of the first claim has to end before the second.
-            with database.connect() as connection:
-                connection.execute("update memos_private.embedding_queue set available_at = now()")
-        else:
-            stop.set()
-        return letters(texts)
+    def flaky(*arguments, **options):
+        if outages:
+            raise outages.pop()
+        stop.set()
+        return claim(*arguments, **options)
 
-    report = work(model, embedder, idle=0.05, stop=stop)
+    monkeypatch.setattr(model, "claim_embeddings", flaky)
+    lines: list[str] = []
+    report = work(model, letters, idle=0.05, stop=stop, log=lines.append)
     assert report.embedded == 1
+    assert "restarting" in lines[0]
 
 
 def test_once_a_lost_database_is_an_error(database: Database) -> None:

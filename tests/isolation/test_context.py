@@ -381,6 +381,8 @@ def test_a_user_connection_cannot_become_somebody_else(
             name = sql.Identifier(role).as_string(connection)
             assert sqlstate_of(connection, f"set role {name}") == "42501"
             assert sqlstate_of(connection, f"set session authorization {name}") == "42501"
+            change = "select set_config('role', %s, false)"
+            assert sqlstate_of(connection, change, role) == "42501"
         connection.execute("reset role")
         connection.execute("reset session authorization")
         assert connection.execute("select current_user").fetchone() == ("memos_user",)

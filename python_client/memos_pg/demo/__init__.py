@@ -21,7 +21,7 @@ from rich.table import Table
 
 from memos_pg import render
 from memos_pg.client import MemOS, User, conninfo
-from memos_pg.errors import BrokenInvariant, MemOSError, NotFound, NotYours
+from memos_pg.errors import BrokenInvariant, NotFound, NotYours
 from memos_pg.models import NewMemory, SearchResult
 from memos_pg.worker import work
 
@@ -331,23 +331,22 @@ def _intrude(
     token = operator.mint_context(stranger.user_id())
     bound = memos.with_context(token).for_user(person.user_id())
     attempts = {
-        "reads a memory of the first user by its id": lambda: stranger.get_memory(memory_id),
-        "names the first user, over a signed context": lambda: bound.search_memories("sertraline"),
+        "a memory of the first user, by its id": lambda: stranger.get_memory(memory_id),
+        "the first user's name, over a signed context": lambda: bound.search_memories("sertraline"),
     }
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
     for what, attempt in attempts.items():
         try:
             attempt()
         except (NotFound, NotYours) as error:
             report.stranger_refused.append(error.sqlstate)
-            console.print(f"  {what}: [green]refused[/] {_said(error)}", highlight=False)
+            said = f"[dim]{error.sqlstate}: {escape(error.message)}[/]"
+            table.add_row(what, "[green]refused[/]", said)
         else:
             raise BrokenInvariant(
                 "the second user was let in", detail=what, hint="Run: memos doctor"
             )
-
-
-def _said(error: MemOSError) -> str:
-    return f"[dim]({error.sqlstate}: {escape(error.message)})[/]"
+    console.print(table)
 
 
 def _sum_up(console: Console, report: DemoReport, person: User) -> None:

@@ -1,2 +1,0 @@
-drop table if exists memos_private.search_hit cascade;
-drop table if exists memos_private.search_record cascade;
