@@ -10,8 +10,8 @@ begin
     foreach v_role in array array[
         'memos_app', 'memos_user', 'memos_auditor', 'memos_admin', 'memos_maintenance', 'memos_owner'
     ] loop
+        execute format('drop owned by %I', v_role);
         begin
-            execute format('drop owned by %I', v_role);
             execute format('drop role %I', v_role);
         exception when dependent_objects_still_exist then
             raise notice 'role % stays: another database of this server uses it', v_role;

@@ -25,6 +25,8 @@ as $body$
 begin
     execute format('alter table %s enable row level security', p_table);
     execute format('alter table %s force row level security', p_table);
+    execute format('drop policy if exists own_rows on %s', p_table);
+    execute format('drop policy if exists maintenance_sees_all on %s', p_table);
     execute format(
         'create policy own_rows on %s to memos_owner using '
         || '(user_id = (select nullif(current_setting(''memos.user_id'', true), '''')::uuid))',
@@ -93,6 +95,7 @@ begin
 end
 $$;
 
+drop policy if exists maintenance_configures on memos_private.setting;
 create policy maintenance_configures on memos_private.setting to memos_maintenance using (true);
 grant select, update on memos_private.setting to memos_maintenance;
 grant usage on schema memos_private to memos_maintenance;

@@ -110,6 +110,7 @@ select memos_private.protect_user_table('memos_private.memory_history');
 select memos_private.protect_user_table('memos_private.request');
 grant select on memos_private.memory, memos_private.memory_history to memos_maintenance;
 
+drop type if exists memos_private.memory_input;
 create type memos_private.memory_input as (
     ordinal       int,
     memory_id     uuid,
@@ -133,6 +134,7 @@ create type memos_private.memory_input as (
 );
 comment on type memos_private.memory_input is 'A memory on its way in: what a caller said, with its new id.';
 
+drop type if exists memos_private.version_key;
 create type memos_private.version_key as (
     memory_id     uuid,
     version       int,

@@ -59,6 +59,7 @@ select memos_private.protect_user_table('memos_private.posting');
 select memos_private.protect_user_table('memos_private.corpus');
 grant select, insert, update, delete on memos_private.corpus to memos_maintenance;
 
+drop type if exists memos_private.indexed_text;
 create type memos_private.indexed_text as (
     user_id   uuid,
     memory_id uuid,

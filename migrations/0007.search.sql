@@ -29,25 +29,9 @@ comment on table memos_private.search_hit is
 select memos_private.protect_user_table('memos_private.search_record');
 select memos_private.protect_user_table('memos_private.search_hit');
 
-create type memos_private.candidate as (
-    memory_id uuid,
-    dense     double precision,
-    lexical   double precision
-);
-comment on type memos_private.candidate is
-    'A memory that a lane of a search found, with its raw score in each lane; null where it was not.';
-
+drop type if exists memos_private.ranked;
 create type memos_private.ranked as (
     memory_id uuid,
     score     double precision
 );
 comment on type memos_private.ranked is 'A memory with its fused score; arrays of it are in order.';
-
-create type memos_private.lane_spread as (
-    dense_mean        double precision,
-    dense_deviation   double precision,
-    lexical_mean      double precision,
-    lexical_deviation double precision
-);
-comment on type memos_private.lane_spread is
-    'Mean and standard deviation of the raw scores of each lane in one search.';

@@ -371,6 +371,13 @@ def _embeddings(connection: Connection) -> Iterator[Check]:
 
 def _migrations(dsn: str) -> Iterator[Check]:
     state = migrate.state(dsn)
+    if state.unknown:
+        yield Check(
+            "version",
+            "fail",
+            f"the database has migrations unknown here: {', '.join(state.unknown)}",
+            "Install the version of memos-postgres that made them.",
+        )
     yield _verdict(
         "migrations",
         list(state.pending),

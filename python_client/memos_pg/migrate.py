@@ -59,13 +59,15 @@ class MigrationState:
 
     applied: tuple[str, ...]
     pending: tuple[str, ...]
+    #: Applied by another version of memOS, whose files this installation does not have.
+    unknown: tuple[str, ...]
     stale: tuple[str, ...]
     skipped: tuple[str, ...]
 
     @property
     def current(self) -> bool:
         """Whether `migrate` would change nothing."""
-        return not (self.pending or self.stale)
+        return not (self.pending or self.unknown or self.stale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def migrate(dsn: str, log: Log = lambda line: None) -> MigrationReport:
     before the failing one applied, and the repeatable layer as it was.
     """
     with _locked(dsn, log) as connection, _yoyo(dsn) as backend:
+        _refuse_unknown(connection)
         applied = _apply(backend, log)
         loaded, skipped = _load_repeatable(connection, log)
     return MigrationReport(applied=applied, loaded=loaded, skipped=skipped)
@@ -139,6 +142,7 @@ def rollback(
     if count != "all" and count < 1:
         raise MigrationError(f"count must be at least 1, not {count}")
     with _locked(dsn, log) as connection, _yoyo(dsn) as backend:
+        _refuse_unknown(connection)
         undo = list(backend.to_rollback(_migrations()))
         undo = undo if count == "all" else undo[:count]
         if undo:
@@ -162,10 +166,7 @@ def state(dsn: str) -> MigrationState:
     """Compare the database with this installation's files, changing nothing."""
     migrations = list(_migrations())
     with _connect(dsn) as connection:
-        found = set()
-        if _exists(connection, f"public.{default_migration_table}"):
-            rows = connection.execute(f"select migration_id from public.{default_migration_table}")
-            found = {row[0] for row in rows}
+        found = _applied(connection)
         files, skipped = _repeatable_files(connection)
         loaded = _loaded_checksums(connection)
     expected = {file.path: file.sha256 for file in files}
@@ -173,6 +174,7 @@ def state(dsn: str) -> MigrationState:
     return MigrationState(
         applied=tuple(migration.id for migration in migrations if migration.id in found),
         pending=tuple(migration.id for migration in migrations if migration.id not in found),
+        unknown=tuple(sorted(found - {migration.id for migration in migrations})),
         stale=tuple(sorted({path for path, _ in differing})),
         skipped=skipped,
     )
@@ -213,6 +215,23 @@ def _migrations() -> MigrationList:
     return migrations
 
 
+def _applied(connection: psycopg.Connection[Any]) -> set[str]:
+    if not _exists(connection, f"public.{default_migration_table}"):
+        return set()
+    rows = connection.execute(f"select migration_id from public.{default_migration_table}")
+    return {row[0] for row in rows}
+
+
+def _refuse_unknown(connection: psycopg.Connection[Any]) -> None:
+    """Stop before an old installation loads its old functions into a newer database."""
+    unknown = _applied(connection) - {migration.id for migration in _migrations()}
+    if unknown:
+        raise MigrationError(
+            "the database has migrations that this installation does not know: "
+            f"{', '.join(sorted(unknown))}. Install the version of memos-postgres that made them."
+        )
+
+
 def _apply(backend: _Backend, log: Log) -> tuple[str, ...]:
     applied = []
     for migration in backend.to_apply(_migrations()):
@@ -238,7 +257,9 @@ def _naming(what: str, text: str = "") -> Iterator[None]:
             place = f"{what}, line {line}"
         parts = [error.diag.message_detail, error.diag.message_hint, error.diag.context]
         more = "".join(f"\n  {part}" for part in parts if part)
-        raise MigrationError(f"{place}: {error.diag.message_primary or error}{more}") from error
+        # The server quotes the whole rest of a file in which a quote is left open.
+        message = (error.diag.message_primary or str(error)).splitlines()[0]
+        raise MigrationError(f"{place}: {message}{more}") from error
 
 
 def _load_repeatable(

@@ -5,7 +5,7 @@ returns uuid
 language sql
 volatile
 return encode(
-    substr(int8send((extract(epoch from p_at) * 1000)::bigint), 3)
+    substr(int8send(floor(extract(epoch from p_at) * 1000)::bigint), 3)
     || int2send((28672 + (extract(microseconds from p_at)::int % 1000) * 4096 / 1000)::int2)
     || substr(uuid_send(gen_random_uuid()), 9),
     'hex'

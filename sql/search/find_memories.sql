@@ -41,41 +41,34 @@ declare
     v_documents double precision;
     v_length double precision;
     v_lexemes text[];
+    v_idf double precision[];
     v_dense double precision := p_weights -> 'dense';
     v_lexical double precision := p_weights -> 'lexical';
-    v_candidates memos_private.candidate[];
-    v_spread memos_private.lane_spread;
+    v_embedding halfvec;
+    v_memories double precision;
     v_explanation jsonb;
     v_ranked memos_private.ranked[];
     -- With a budget, a row that does not fit makes room for the next one.
     v_depth constant int := case when p_token_budget is null then p_limit else p_limit * 10 end;
 begin
-    select c.documents, c.length, c.lexemes into v_documents, v_length, v_lexemes
-    from memos_private.query_lexemes(p_user_id, p_query) as c;
+    select t.documents, t.length, t.lexemes, t.idf into v_documents, v_length, v_lexemes, v_idf
+    from memos_private.query_terms(p_user_id, p_query) as t;
 
     -- A lane that has nothing to go by is off, and the explanation says so.
     v_dense := case when p_embedding is null then 0 else v_dense end;
     v_lexical := case when v_lexemes is null then 0 else v_lexical end;
-    if v_as_of then
-        v_candidates := memos_private.candidates_as_of(
-            p_user_id, p_model.model_id, case when v_dense > 0 then p_embedding end,
-            case when v_lexical > 0 then v_lexemes end, v_length, v_scope
-        );
-    else
-        v_candidates := memos_private.candidates(
-            p_user_id, p_model.model_id, case when v_dense > 0 then p_embedding end,
-            case when v_lexical > 0 then v_lexemes end, v_documents, v_length, v_scope
-        );
-    end if;
-    v_spread := memos_private.spread_of_lanes(
-        v_candidates, greatest(coalesce(cardinality(v_scope), v_documents), 1)
-    );
+    v_embedding := case when v_dense > 0 then p_embedding end;
+    v_lexemes := case when v_lexical > 0 then v_lexemes end;
+    v_memories := greatest(coalesce(cardinality(v_scope), v_documents), 1);
+
     v_ranked := case p_fusion
         when 'rrf' then memos_private.fuse_reciprocal_rank(
-            v_candidates, v_dense, v_lexical, p_rrf_k, v_depth
+            p_user_id, p_model.model_id, v_embedding, v_lexemes, v_idf, v_length, v_scope, v_as_of,
+            v_dense, v_lexical, p_rrf_k, v_depth
         )
         when 'calibrated' then memos_private.fuse_calibrated(
-            v_candidates, v_dense, v_lexical, v_spread, v_depth
+            p_user_id, p_model.model_id, v_embedding, v_lexemes, v_idf, v_length, v_scope, v_as_of,
+            v_dense, v_lexical, v_memories, v_depth
         )
     end;
     if p_token_budget is not null then
@@ -106,16 +99,24 @@ begin
         || jsonb_strip_nulls(jsonb_build_object('valid_at', p_valid_at, 'recorded_at', p_recorded_at));
     end if;
 
-    return query
-    select m.place::int, m.memory_id, m.version, m.content, m.score, m.kind, m.tags, m.metadata,
-        m.session_id, m.position, m.occurred_at,
-        case when p_explain then v_explanation || jsonb_build_object(
-            'lanes', memos_private.explain_lanes(
-                m.memory_id, v_candidates, p_fusion, p_rrf_k, v_dense, v_lexical, v_spread
-            )
-        ) end
-    from memos_private.ranked_contents(p_user_id, v_ranked, case when v_as_of then v_scope end) as m
-    order by m.place;
+    if p_explain then
+        return query
+        select m.place::int, m.memory_id, m.version, m.content, m.score, m.kind, m.tags, m.metadata,
+            m.session_id, m.position, m.occurred_at,
+            v_explanation || jsonb_build_object('lanes', e.lanes)
+        from memos_private.ranked_contents(p_user_id, v_ranked, case when v_as_of then v_scope end) as m
+        join memos_private.explain_lanes(
+            p_user_id, p_model.model_id, v_embedding, v_lexemes, v_idf, v_length, v_scope, v_as_of,
+            v_dense, v_lexical, v_memories, p_fusion, p_rrf_k, v_ranked
+        ) as e using (memory_id)
+        order by m.place;
+    else
+        return query
+        select m.place::int, m.memory_id, m.version, m.content, m.score, m.kind, m.tags, m.metadata,
+            m.session_id, m.position, m.occurred_at, null::jsonb
+        from memos_private.ranked_contents(p_user_id, v_ranked, case when v_as_of then v_scope end) as m
+        order by m.place;
+    end if;
 end
 $body$;
 comment on function memos_private.find_memories is

@@ -23,53 +23,47 @@ comment on function memos_private.bm25_saturation is
     'Weight of a lexeme that occurs p_frequency times in a memory of p_length lexemes.';
 
 create or replace function memos_private.lexical_lane(
-    p_user_id   uuid,
-    p_lexemes   text[],
-    p_documents double precision,
-    p_length    double precision,
-    p_k1        double precision,
-    p_b         double precision,
-    p_scope     memos_private.version_key[]
+    p_user_id uuid,
+    p_lexemes text[],
+    p_idf     double precision[],
+    p_length  double precision,
+    p_k1      double precision,
+    p_b       double precision,
+    p_scope   memos_private.version_key[]
 )
 returns table (memory_id uuid, score double precision)
 language sql
 stable
 begin atomic
-    with postings as materialized (
-        select p.lexeme, p.memory_id, p.frequency, p.length
-        from unnest(p_lexemes) as q (lexeme)
-        join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
-    ),
-    weights as (
-        select lexeme, memos_private.bm25_idf(p_documents, count(*)) as idf
-        from postings
-        group by lexeme
-    )
     select p.memory_id,
-        sum(w.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, p_k1, p_b))
-    from postings as p
-    join weights as w using (lexeme)
+        sum(q.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, p_k1, p_b))
+    from unnest(p_lexemes, p_idf) as q (lexeme, idf)
+    join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
     where p_scope is null or p.memory_id in (select s.memory_id from unnest(p_scope) as s)
     group by p.memory_id;
 end;
 comment on function memos_private.lexical_lane is
-    'BM25 of each current memory that has one of the lexemes. p_documents, p_length: number and mean '
-    'length of the user''s memories; p_k1, p_b: constants of BM25. p_scope: only these memories, counted '
-    'against all; null: all.';
+    'BM25 of each current memory that has one of the lexemes. p_idf: their inverse document frequencies; '
+    'p_length: mean length of the user''s memories; p_k1, p_b: constants of BM25. p_scope: only these '
+    'memories; null: all.';
 
 create or replace function memos_private.lexical_lane_as_of(
-    p_user_id   uuid,
-    p_lexemes   text[],
-    p_documents double precision,
-    p_length    double precision,
-    p_k1        double precision,
-    p_b         double precision,
-    p_scope     memos_private.version_key[]
+    p_user_id uuid,
+    p_lexemes text[],
+    p_length  double precision,
+    p_k1      double precision,
+    p_b       double precision,
+    p_scope   memos_private.version_key[]
 )
 returns table (memory_id uuid, score double precision)
-language sql
+language plpgsql
 stable
-begin atomic
+rows 10
+set search_path = pg_catalog, pg_temp
+as $body$
+#variable_conflict use_column
+begin
+    return query
     with postings as materialized (
         select p.lexeme, p.memory_id, p.frequency, p.length
         from unnest(p_lexemes) as q (lexeme)
@@ -88,7 +82,7 @@ begin atomic
         where l.lexeme = any (p_lexemes)
     ),
     weights as (
-        select lexeme, memos_private.bm25_idf(p_documents, count(*)) as idf
+        select lexeme, memos_private.bm25_idf(cardinality(p_scope), count(*)) as idf
         from postings
         group by lexeme
     )
@@ -97,7 +91,8 @@ begin atomic
     from postings as p
     join weights as w using (lexeme)
     group by p.memory_id;
-end;
+end
+$body$;
 comment on function memos_private.lexical_lane_as_of is
     'The lexical lane over versions of any time, document frequencies counted among them.';
 

@@ -129,6 +129,10 @@ def test_a_broken_file_is_named_with_its_line_and_changes_nothing(
     installation.write("sql/b/two.sql", "select 1;\n\ncreate or replace funktion x();\n")
     with pytest.raises(MigrationError, match=r"sql/b/two\.sql, line 3: syntax error"):
         migrate.migrate(empty_database.dsn)
+    installation.write("sql/b/two.sql", "\nselect $x$ never ends\n" + "a long text\n" * 99)
+    with pytest.raises(MigrationError, match=r"two\.sql, line 2: unterminated") as caught:
+        migrate.migrate(empty_database.dsn)
+    assert len(str(caught.value)) < 200
     assert empty_database.value("select memos_private.one()") == 2
     assert set(migrate.pending(empty_database.dsn)) == {"sql/a/one.sql", "sql/b/two.sql"}
 
@@ -171,6 +175,21 @@ def test_a_rollback_undoes_the_newest_and_migrate_brings_it_back(
     assert migrate.state(empty_database.dsn).applied == ()
     with pytest.raises(MigrationError, match="count"):
         migrate.rollback(empty_database.dsn, 0)
+
+
+def test_an_older_installation_leaves_a_newer_database_alone(
+    installation: Installation, empty_database: Database
+) -> None:
+    migrate.migrate(empty_database.dsn)
+    (installation.folder / "migrations/0002.thing.sql").unlink()
+    installation.write("sql/b/two.sql", installation.function("two", "select 1"))
+    state = migrate.state(empty_database.dsn)
+    assert state.unknown == ("0002.thing",)
+    assert not state.current
+    for change in (migrate.migrate, migrate.rollback):
+        with pytest.raises(MigrationError, match=r"does not know: 0002\.thing"):
+            change(empty_database.dsn)
+    assert empty_database.value("select memos_private.one()") == 2
 
 
 def test_a_server_without_plpython_gets_the_rest(

@@ -45,19 +45,19 @@ select is_empty(
 select is(
     (select count(distinct memory_id)
      from memos.add_memories(
-         memos.user_id('ann'),
-         (select jsonb_agg(jsonb_build_object('content', 'number ' || n)) from generate_series(1, 500) as n)
+         memos.user_id('bea'),
+         (select jsonb_agg(jsonb_build_object('content', n::text)) from generate_series(1, 1000) as n)
      )),
-    500::bigint,
-    'hundreds at once'
+    1000::bigint,
+    'a thousand at once'
 );
 select is(
-    (select array_agg(content order by n)
+    (select array_agg(content::int order by n)
      from (
          select content, row_number() over () as n
-         from memos.list_memories(memos.user_id('ann'), p_limit => 3)
+         from memos.list_memories(memos.user_id('bea'), p_limit => 1000)
      ) as newest),
-    array['number 500', 'number 499', 'number 498'],
+    (select array_agg(n order by n desc) from generate_series(1, 1000) as n),
     'in the order of the batch'
 );
 

@@ -1,0 +1,42 @@
+create or replace function memos_private.query_terms(p_user_id uuid, p_query text)
+returns table (documents double precision, length double precision, lexemes text[], idf double precision[])
+language plpgsql
+stable
+rows 1
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+#variable_conflict use_column
+begin
+    return query
+    with corpus as (
+        select sum(c.documents)::double precision as documents,
+            (sum(c.tokens) / nullif(sum(c.documents), 0))::double precision as length,
+            array_agg(distinct c.language) as languages
+        from memos_private.corpus as c
+        where c.user_id = p_user_id
+    ),
+    terms as (
+        select distinct l.lexeme
+        from corpus as c
+        cross join unnest(c.languages) as g (language)
+        cross join lateral memos_private.lexemes(g.language, p_query) as l
+    ),
+    weighted as (
+        select array_agg(t.lexeme) as lexemes,
+            array_agg(memos_private.bm25_idf(c.documents, (
+                select count(*)
+                from memos_private.posting as p
+                where p.user_id = p_user_id and p.lexeme = t.lexeme collate "C"
+            ))) as idf
+        from terms as t
+        cross join corpus as c
+    )
+    select c.documents, c.length, w.lexemes, w.idf
+    from corpus as c
+    cross join weighted as w;
+end
+$body$;
+comment on function memos_private.query_terms is
+    'What a word search needs first: number and mean length of a user''s memories, the lexemes of the '
+    'query in every language they are in (null when it has none), and how rare each is.';
