@@ -36,7 +36,14 @@ begin
         ) as c
     ),
     spread as (
-        select avg(c.dense) as dense_mean, nullif(stddev_pop(c.dense), 0) as dense_deviation,
+        select (
+                select avg(d.score)
+                from memos_private.dense_lane(p_user_id, p_model_id, p_embedding, p_scope, p_as_of) as d
+            ) as dense_mean,
+            (
+                select nullif(stddev_pop(d.score), 0)
+                from memos_private.dense_lane(p_user_id, p_model_id, p_embedding, p_scope, p_as_of) as d
+            ) as dense_deviation,
             memos_private.mean_with_zeros(sum(c.lexical), p_memories) as lexical_mean,
             memos_private.deviation_with_zeros(
                 sum(c.lexical), sum(c.lexical * c.lexical), p_memories

@@ -75,47 +75,64 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $body$
 declare
+    v_depth constant int := greatest(50, p_limit * 4);
     v_k1 constant double precision := memos_private.setting('bm25_k1');
     v_b constant double precision := memos_private.setting('bm25_b');
 begin
     return array(
-        with candidates as materialized (
-            select c.memory_id, c.dense, c.lexical
-            from memos_private.merge_lanes(
-                p_user_id, p_model_id, p_embedding, p_lexemes, p_idf, p_length, p_scope, p_as_of,
-                v_k1, v_b
-            ) as c
+        with dense as materialized (
+            select d.memory_id, d.score
+            from memos_private.dense_lane(p_user_id, p_model_id, p_embedding, p_scope, p_as_of) as d
         ),
-        spread as (
-            select avg(c.dense) as dense_mean, nullif(stddev_pop(c.dense), 0) as dense_deviation,
-                memos_private.mean_with_zeros(sum(c.lexical), p_memories) as lexical_mean,
+        lexical as materialized (
+            select l.memory_id, l.score
+            from memos_private.lexical_lane(
+                p_user_id, p_lexemes, p_idf, p_length, v_k1, v_b, p_scope, p_as_of
+            ) as l
+        ),
+        dense_spread as (
+            select avg(d.score) as mean, nullif(stddev_pop(d.score), 0) as deviation from dense as d
+        ),
+        lexical_spread as (
+            select memos_private.mean_with_zeros(sum(l.score), p_memories) as mean,
                 memos_private.deviation_with_zeros(
-                    sum(c.lexical), sum(c.lexical * c.lexical), p_memories
-                ) as lexical_deviation
-            from candidates as c
+                    sum(l.score), sum(l.score * l.score), p_memories
+                ) as deviation
+            from lexical as l
         ),
-        fused as (
-            select c.memory_id,
-                (
-                    p_dense * coalesce((c.dense - s.dense_mean) / s.dense_deviation, 0)
-                    + p_lexical * coalesce(
-                        (coalesce(c.lexical, 0) - s.lexical_mean) / s.lexical_deviation, 0
-                    )
-                ) / (p_dense + p_lexical) as score
-            from candidates as c
-            cross join spread as s
+        pool as (
+            (select d.memory_id from dense as d order by d.score desc, d.memory_id limit v_depth)
+            union
+            (select l.memory_id from lexical as l order by l.score desc, l.memory_id limit v_depth)
+        ),
+        candidates as (
+            select memory_id, max(d.score) as dense, max(l.score) as lexical
+            from pool
+            left join dense as d using (memory_id)
+            left join lexical as l using (memory_id)
+            group by memory_id
         )
         select row(f.memory_id, f.score)::memos_private.ranked
-        from fused as f
+        from (
+            select c.memory_id,
+                (
+                    p_dense * coalesce((c.dense - d.mean) / d.deviation, 0)
+                    + p_lexical * coalesce((coalesce(c.lexical, 0) - l.mean) / l.deviation, 0)
+                ) / (p_dense + p_lexical) as score
+            from candidates as c
+            cross join dense_spread as d
+            cross join lexical_spread as l
+        ) as f
         order by f.score desc, f.memory_id
         limit p_limit
     );
 end
 $body$;
 comment on function memos_private.fuse_calibrated is
-    'Weighted mean of each lane''s score in standard deviations from its mean: over the memories that '
-    'have a vector, and over all p_memories, where one without any of the words has BM25 0. A memory '
-    'whose vector is pending counts as average in the dense lane. Ties go to the older memory.';
+    'Weighted mean of each lane''s score in standard deviations from its mean: over the passages that have '
+    'a vector, and over all p_memories, where one without any of the words has BM25 0. Only the best 50 '
+    '(or 4 * p_limit) of each lane compete, with their scores in both. A memory whose vector is pending '
+    'counts as average in the dense lane. Ties go to the older memory.';
 
 create or replace function memos_private.mean_with_zeros(p_sum double precision, p_count double precision)
 returns double precision

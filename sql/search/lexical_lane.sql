@@ -22,31 +22,6 @@ return p_frequency * (p_k1 + 1)
 comment on function memos_private.bm25_saturation is
     'Weight of a lexeme that occurs p_frequency times in a memory of p_length lexemes.';
 
-create or replace function memos_private.lexical_lane(
-    p_user_id uuid,
-    p_lexemes text[],
-    p_idf     double precision[],
-    p_length  double precision,
-    p_k1      double precision,
-    p_b       double precision,
-    p_scope   memos_private.version_key[]
-)
-returns table (memory_id uuid, score double precision)
-language sql
-stable
-begin atomic
-    select p.memory_id,
-        sum(q.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, p_k1, p_b))
-    from unnest(p_lexemes, p_idf) as q (lexeme, idf)
-    join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
-    where p_scope is null or p.memory_id in (select s.memory_id from unnest(p_scope) as s)
-    group by p.memory_id;
-end;
-comment on function memos_private.lexical_lane is
-    'BM25 of each current memory that has one of the lexemes. p_idf: their inverse document frequencies; '
-    'p_length: mean length of the user''s memories; p_k1, p_b: constants of BM25. p_scope: only these '
-    'memories; null: all.';
-
 create or replace function memos_private.lexical_lane_as_of(
     p_user_id uuid,
     p_lexemes text[],
@@ -96,3 +71,34 @@ $body$;
 comment on function memos_private.lexical_lane_as_of is
     'The lexical lane over versions of any time, document frequencies counted among them.';
 
+create or replace function memos_private.lexical_lane(
+    p_user_id uuid,
+    p_lexemes text[],
+    p_idf     double precision[],
+    p_length  double precision,
+    p_k1      double precision,
+    p_b       double precision,
+    p_scope   memos_private.version_key[],
+    p_as_of   boolean
+)
+returns table (memory_id uuid, score double precision)
+language sql
+stable
+begin atomic
+    select p.memory_id,
+        sum(q.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, p_k1, p_b))
+    from unnest(p_lexemes, p_idf) as q (lexeme, idf)
+    join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
+    where not p_as_of
+        and (p_scope is null or p.memory_id in (select s.memory_id from unnest(p_scope) as s))
+    group by p.memory_id
+    union all
+    select a.memory_id, a.score
+    from memos_private.lexical_lane_as_of(p_user_id, p_lexemes, p_length, p_k1, p_b, p_scope) as a
+    where p_lexemes is not null and p_as_of;
+end;
+comment on function memos_private.lexical_lane is
+    'BM25 of each memory that has one of the lexemes. p_idf: their inverse document frequencies; '
+    'p_length: mean length of the user''s memories; p_k1, p_b: constants of BM25. p_scope: only these '
+    'versions; null: every current memory. p_as_of: the scope holds superseded versions too, among which '
+    'frequencies are counted anew. No lexemes, no rows.';
