@@ -32,16 +32,24 @@ end
 $$;
 
 create table if not exists memos_private.posting (
-    user_id   uuid not null,
-    lexeme    text collate "C" not null,
-    memory_id uuid not null,
-    frequency smallint not null,
-    length    int not null,
-    constraint posting_pkey primary key (user_id, lexeme, memory_id) include (frequency, length)
+    user_id     uuid not null,
+    lexeme      text collate "C" not null,
+    block_id    uuid not null,
+    memory_ids  uuid[] not null,
+    frequencies smallint[] not null,
+    lengths     int[] not null,
+    constraint posting_pkey primary key (user_id, lexeme, block_id),
+    constraint block_is_not_empty check (cardinality(memory_ids) > 0),
+    constraint block_columns_are_as_long check (
+        cardinality(frequencies) = cardinality(memory_ids) and cardinality(lengths) = cardinality(memory_ids)
+    )
 );
 comment on table memos_private.posting is
-    'Inverted index: how often a lexeme stands in a memory, and how long that memory is (lexemes). '
+    'Inverted index, in blocks: which memories have a lexeme, how often, and how long they are '
+    '(lexemes). A write adds blocks of its own; memos_admin.fold_postings packs small ones together. '
     'Kept by triggers on memory; no foreign key, which would cost more than the rest of a write.';
+comment on column memos_private.posting.memory_ids is
+    'At most 64, which fits a page without TOAST; frequencies and lengths stand at the same places.';
 
 create table if not exists memos_private.corpus (
     user_id   uuid not null,
@@ -49,15 +57,19 @@ create table if not exists memos_private.corpus (
     slot      uuid not null,
     documents bigint not null,
     tokens    bigint not null,
+    unfolded  bigint not null,
     constraint corpus_pkey primary key (user_id, language, slot)
 );
 comment on table memos_private.corpus is
     'BM25 statistics of a user''s memories, in slots to be summed: a writer adds to a slot that '
     'nobody else has locked, so that concurrent writers never wait for each other here.';
+comment on column memos_private.corpus.unfolded is
+    'Memories written since the postings were last folded: how much there is to fold.';
 
 select memos_private.protect_user_table('memos_private.posting');
 select memos_private.protect_user_table('memos_private.corpus');
-grant select, insert, update, delete on memos_private.corpus to memos_maintenance;
+grant select, insert, update, delete on memos_private.corpus, memos_private.posting
+    to memos_maintenance;
 
 drop type if exists memos_private.indexed_text;
 create type memos_private.indexed_text as (

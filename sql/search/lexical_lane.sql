@@ -40,10 +40,12 @@ as $body$
 begin
     return query
     with postings as materialized (
-        select p.lexeme, p.memory_id, p.frequency, p.length
+        select p.lexeme, e.memory_id, e.frequency::int, e.length
         from unnest(p_lexemes) as q (lexeme)
         join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
-        where p.memory_id in (
+        cross join lateral unnest(p.memory_ids, p.frequencies, p.lengths)
+            as e (memory_id, frequency, length)
+        where e.memory_id in (
             select s.memory_id from unnest(p_scope) as s where s.superseded_at is null
         )
         union all
@@ -85,13 +87,17 @@ returns table (memory_id uuid, score double precision)
 language sql
 stable
 begin atomic
-    select p.memory_id,
-        sum(q.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, p_k1, p_b))
-    from unnest(p_lexemes, p_idf) as q (lexeme, idf)
-    join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
-    where not p_as_of
-        and (p_scope is null or p.memory_id in (select s.memory_id from unnest(p_scope) as s))
-    group by p.memory_id
+    select e.memory_id,
+        sum(e.idf * memos_private.bm25_saturation(e.frequency, e.length, p_length, p_k1, p_b))
+    from (
+        select q.idf, unnest(p.memory_ids) as memory_id, unnest(p.frequencies) as frequency,
+            unnest(p.lengths) as length
+        from unnest(p_lexemes, p_idf) as q (lexeme, idf)
+        join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
+        where not p_as_of
+    ) as e
+    where p_scope is null or e.memory_id in (select s.memory_id from unnest(p_scope) as s)
+    group by e.memory_id
     union all
     select a.memory_id, a.score
     from memos_private.lexical_lane_as_of(p_user_id, p_lexemes, p_length, p_k1, p_b, p_scope) as a

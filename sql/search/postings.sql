@@ -10,7 +10,8 @@ set plan_cache_mode = force_generic_plan
 as $body$
 begin
     update memos_private.corpus as c
-    set documents = c.documents + p_documents, tokens = c.tokens + p_tokens
+    set documents = c.documents + p_documents, tokens = c.tokens + p_tokens,
+        unfolded = c.unfolded + abs(p_documents)
     where (c.user_id, c.language, c.slot) = (
         select f.user_id, f.language, f.slot
         from memos_private.corpus as f
@@ -19,8 +20,8 @@ begin
         for update skip locked
     );
     if not found then
-        insert into memos_private.corpus (user_id, language, slot, documents, tokens)
-        values (p_user_id, p_language, gen_random_uuid(), p_documents, p_tokens);
+        insert into memos_private.corpus (user_id, language, slot, documents, tokens, unfolded)
+        values (p_user_id, p_language, gen_random_uuid(), p_documents, p_tokens, abs(p_documents));
     end if;
 end
 $body$;
@@ -39,7 +40,7 @@ declare
 begin
     for v_part in
         with lexemes as materialized (
-            select t.user_id, t.memory_id, l.lexeme, l.frequency, l.length
+            select t.user_id, t.memory_id, t.language, l.lexeme, l.frequency, l.length
             from unnest(p_texts) as t
             cross join lateral (
                 select u.lexeme, u.frequency, sum(u.frequency) over () as length
@@ -47,19 +48,28 @@ begin
             ) as l
         ),
         posted as (
-            insert into memos_private.posting (user_id, lexeme, memory_id, frequency, length)
-            select user_id, lexeme, memory_id, frequency, length
-            from lexemes
-            order by user_id, lexeme, memory_id
+            insert into memos_private.posting (
+                user_id, lexeme, block_id, memory_ids, frequencies, lengths
+            )
+            select b.user_id, b.lexeme, gen_random_uuid(), b.memory_ids[n : n + 63],
+                b.frequencies[n : n + 63], b.lengths[n : n + 63]
+            from (
+                select l.user_id, l.lexeme, array_agg(l.memory_id) as memory_ids,
+                    array_agg(l.frequency) as frequencies, array_agg(l.length) as lengths
+                from lexemes as l
+                group by l.user_id, l.lexeme
+            ) as b
+            cross join lateral generate_series(1, cardinality(b.memory_ids), 64) as n
+            order by b.lexeme, b.user_id
         ),
         tokens as (
-            select user_id, memory_id, sum(frequency) as tokens
+            select user_id, language, sum(frequency) as tokens
             from lexemes
-            group by user_id, memory_id
+            group by user_id, language
         )
-        select t.user_id, t.language, count(*) as documents, coalesce(sum(k.tokens), 0) as tokens
+        select t.user_id, t.language, count(*) as documents, coalesce(max(k.tokens), 0) as tokens
         from unnest(p_texts) as t
-        left join tokens as k using (user_id, memory_id)
+        left join tokens as k using (user_id, language)
         group by t.user_id, t.language
     loop
         perform memos_private.add_to_corpus(
@@ -69,6 +79,20 @@ begin
 end
 $body$;
 comment on function memos_private.post_texts is 'Adds texts to the inverted index and the statistics.';
+
+create or replace function memos_private.lock_postings(p_user_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('memos.posting ' || p_user_id, 0));
+end
+$body$;
+comment on function memos_private.lock_postings is
+    'Until the transaction ends, nobody else rewrites blocks of the user''s postings. Adding blocks '
+    'needs no lock.';
 
 create or replace function memos_private.unpost_texts(p_texts memos_private.indexed_text[])
 returns void
@@ -80,17 +104,49 @@ as $body$
 declare
     v_part record;
 begin
+    perform memos_private.lock_postings(u.user_id)
+    from (select distinct t.user_id from unnest(p_texts) as t order by t.user_id) as u;
     for v_part in
-        with removed as (
-            delete from memos_private.posting as p
-            using unnest(p_texts) as t
+        with gone as materialized (
+            select t.user_id, l.lexeme, array_agg(t.memory_id) as memory_ids
+            from unnest(p_texts) as t
             cross join lateral memos_private.lexemes(t.language, t.content) as l
-            where p.user_id = t.user_id and p.lexeme = l.lexeme and p.memory_id = t.memory_id
-            returning p.user_id, p.memory_id, p.frequency
+            group by t.user_id, l.lexeme
+        ),
+        entries as materialized (
+            select p.user_id, p.lexeme, p.block_id, e.memory_id, e.frequency, e.length,
+                e.memory_id = any (g.memory_ids) as is_gone
+            from gone as g
+            join memos_private.posting as p
+                on p.user_id = g.user_id and p.lexeme = g.lexeme and p.memory_ids && g.memory_ids
+            cross join lateral unnest(p.memory_ids, p.frequencies, p.lengths)
+                as e (memory_id, frequency, length)
+        ),
+        kept as materialized (
+            select user_id, lexeme, block_id,
+                array_agg(memory_id) filter (where not is_gone) as memory_ids,
+                array_agg(frequency) filter (where not is_gone) as frequencies,
+                array_agg(length) filter (where not is_gone) as lengths
+            from entries
+            group by user_id, lexeme, block_id
+        ),
+        emptied as (
+            delete from memos_private.posting as p
+            using kept as k
+            where p.user_id = k.user_id and p.lexeme = k.lexeme and p.block_id = k.block_id
+                and k.memory_ids is null
+        ),
+        rewritten as (
+            update memos_private.posting as p
+            set memory_ids = k.memory_ids, frequencies = k.frequencies, lengths = k.lengths
+            from kept as k
+            where p.user_id = k.user_id and p.lexeme = k.lexeme and p.block_id = k.block_id
+                and k.memory_ids is not null
         ),
         tokens as (
             select user_id, memory_id, sum(frequency) as tokens
-            from removed
+            from entries
+            where is_gone
             group by user_id, memory_id
         )
         select t.user_id, t.language, count(*) as documents, coalesce(sum(k.tokens), 0) as tokens

@@ -25,7 +25,7 @@ begin
     weighted as (
         select array_agg(t.lexeme) as lexemes,
             array_agg(memos_private.bm25_idf(c.documents, (
-                select count(*)
+                select coalesce(sum(cardinality(p.memory_ids)), 0)
                 from memos_private.posting as p
                 where p.user_id = p_user_id and p.lexeme = t.lexeme collate "C"
             ))) as idf

@@ -95,7 +95,8 @@ MO400 = [
     # add_memories
     *with_each(
         "memos.add_memories(%(user)s, @)",
-        "null | '{}' | '1' | '\"x\"' | 'null' | '[1]' | '[null]' | '[[]]' | '[\"text\"]' | '[{}]' | "
+        "null | '{}' | '1' | '\"x\"' | 'null' | '[1]' | '[null]' | '[[]]' | '[\"text\"]' | "
+        "'[{}]' | "
         "(select jsonb_agg('{\"content\": \"x\"}'::jsonb) from generate_series(1, 10001)) | "
         "'[{\"content\": \"x\"}]', '{}' | '[{\"content\": \"x\"}]', '{\"[1,0]\"}' | "
         "'[{\"content\": \"x\"}]', '{\"[1,0,0]\",\"[1,0,0]\"}' | "
@@ -115,7 +116,8 @@ MO400 = [
         '{"content": "x", "occurred_at": "infinity"} | {"content": "x", "language": "klingon"} | '
         '{"content": "x", "embedding": [1]} | {"content": "x", "embedding": [0, 0, 0]} | '
         '{"content": "x", "embedding": "x"} | {"content": "x", "embedding": {}} | '
-        '{"content": "x", "embedding": [1, null, 2]} | {"content": "x", "embedding": [1e9, 0, 0]} | '
+        '{"content": "x", "embedding": [1, null, 2]} | '
+        '{"content": "x", "embedding": [1e9, 0, 0]} | '
         '{"content": "x", "embedding": []} | {"content": "x", "session_id": ""} | '
         '{"content": "x", "request_id": ""} | {"content": {"a": 1}} | {"content": ["a"]}',
     ),
@@ -126,7 +128,7 @@ MO400 = [
     *with_each(LIST, "p_limit => 0 | p_limit => -1 | p_limit => null | p_limit => 1001"),
     "memos.update_memory(%(user)s, null, '{\"content\": \"x\"}')",
     "memos.update_memory(%(user)s, %(memory)s, null)",
-    "memos.update_memory(%(user)s, %(memory)s, '{\"tags\": [\"z\"]}', p_reason => repeat('r', 1001))",
+    "memos.update_memory(%(user)s, %(memory)s, '{\"tags\": [\"z\"]}', null, repeat('r', 1001))",
     *with_each(
         CHANGE,
         '{} | [] | 1 | null | "x" | {"contents": "x"} | {"memory_id": "x"} | {"version": 9} | '
@@ -167,12 +169,14 @@ MO400 = [
         "null, 3, 'external' | '', 3, 'external' | ' x', 3, 'external' | "
         "repeat('m', 129), 3, 'external' | 'n', null, 'external' | 'n', 0, 'external' | "
         "'n', -1, 'external' | 'n', 4001, 'external' | 'n', 3, null | 'n', 3, 'magic' | "
-        "'n', 3, 'external', null | 'n', 3, 'external', '[]' | 'n', 3, 'external', '{\"url\": 1}' | "
+        "'n', 3, 'external', null | 'n', 3, 'external', '[]' | "
+        "'n', 3, 'external', '{\"url\": 1}' | "
         "'n', 3, 'http', '{}' | 'n', 3, 'http', '{\"url\": \"ftp://x\", \"model\": \"m\"}' | "
         "'n', 3, 'http', '{\"url\": \"http://x\"}' | "
         "'n', 3, 'http', '{\"url\": \"http://x\", \"model\": \"m\", \"batch\": 0}' | "
         "'n', 3, 'http', '{\"url\": \"http://x\", \"model\": \"m\", \"timeout_seconds\": -1}' | "
-        "'n', 3, 'external', '{\"window_chars\": 1}' | 'n', 3, 'external', '{\"window_chars\": true}'",
+        "'n', 3, 'external', '{\"window_chars\": 1}' | "
+        "'n', 3, 'external', '{\"window_chars\": true}'",
     ),
     *with_each("memos_admin.set_default_embedding_model(@)", "null | 'unknown' | ''"),
     *with_each("memos_admin.claim_embeddings(@)", "null | '' | '  ' | repeat('w', 129)"),
@@ -193,7 +197,9 @@ MO400 = [
         "null, '[]' | 'w', null | 'w', '{}' | 'w', '[1]' | 'w', '[{\"user_id\": \"x\"}]'",
     ),
     "memos_admin.retry_embeddings('unknown')",
-    *with_each("memos_admin.embed_texts(@)", "'ext', '{a}' | 'ext', null | 'ext', '{}' | 'no', '{a}'"),
+    *with_each(
+        "memos_admin.embed_texts(@)", "'ext', '{a}' | 'ext', null | 'ext', '{}' | 'no', '{a}'"
+    ),
     *with_each(
         "memos_admin.set_setting(@)",
         "'no_such', '1' | null, '1' | 'max_batch', null | 'max_batch', '' | 'max_batch', '-1' | "

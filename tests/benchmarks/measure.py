@@ -1,0 +1,105 @@
+"""Timing side by side, and the tables that the numbers are printed in."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+_START = time.perf_counter()
+Row = dict[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One table: what was measured, under which conditions, and the numbers."""
+
+    title: str
+    note: str
+    rows: list[Row] = field(default_factory=list)
+
+
+def say(line: str) -> None:
+    """A line of progress, on standard error."""
+    print(f"[{time.perf_counter() - _START:5.0f} s] {line}", file=sys.stderr, flush=True)
+
+
+def interleaved(
+    contenders: Mapping[str, Callable[[int], object]], rounds: int, warm_up: int = 6
+) -> dict[str, np.ndarray]:
+    """Seconds that each contender takes in each round; it is passed the number of the round.
+
+    A round runs every contender once, so that a machine that slows down slows them all down. Each
+    round starts with the next one, so that nobody always finds the caches of the same rival. The
+    first rounds are thrown away: psycopg prepares a statement at its sixth execution.
+    """
+    names = list(contenders)
+    seconds = {name: np.empty(rounds) for name in names}
+    for number in range(-warm_up, rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            start = time.perf_counter()
+            contenders[name](number + warm_up)
+            elapsed = time.perf_counter() - start
+            if number >= 0:
+                seconds[name][number] = elapsed
+    return seconds
+
+
+def compared(
+    seconds: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]], **context: str | int
+) -> list[Row]:
+    """A row for each pair (contender, baseline): milliseconds, and the ratio to the baseline."""
+    rows: list[Row] = []
+    for name, baseline in pairs:
+        p50, p95 = np.percentile(seconds[name], [50, 95])
+        base50, base95 = np.percentile(seconds[baseline], [50, 95])
+        rows.append(
+            context
+            | {
+                "what": name,
+                "against": "" if baseline == name else baseline,
+                "n": len(seconds[name]),
+                "p50 ms": p50 * 1e3,
+                "p95 ms": p95 * 1e3,
+                "p50 ratio": p50 / base50,
+                "p95 ratio": p95 / base95,
+            }
+        )
+    return rows
+
+
+def print_report(console: Console, report: Report) -> None:
+    """Print it as a table."""
+    if not report.rows:
+        console.print(f"[bold]{report.title}[/bold]: {report.note}\n")
+        return
+    table = Table(
+        title=report.title,
+        title_justify="left",
+        title_style="bold",
+        caption=report.note,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for name, value in report.rows[0].items():
+        number = isinstance(value, int | float)
+        table.add_column(name, justify="right" if number else "left", no_wrap=number)
+    for row in report.rows:
+        table.add_row(*map(_shown, row.values()))
+    console.print(table)
+    console.print()
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    return f"{value:,}" if isinstance(value, int) else value
