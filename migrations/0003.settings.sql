@@ -53,6 +53,7 @@ insert into memos_private.setting (name, value, description) values
     ('max_batch', '10000', 'most memories in one add_memories call'),
     ('max_search_limit', '1000', 'largest p_limit of a search or a list'),
     ('max_query_bytes', '131072', 'longest search query, in bytes of UTF-8'),
+    ('embedding_models', '0', 'models registered so far; changed by register_embedding_model only'),
     ('embedding_max_attempts', '5', 'claims of one embedding before it counts as failed'),
     ('bm25_k1', '1.2', 'BM25 term frequency saturation (Robertson and Zaragoza 2009, 3.4)'),
     ('bm25_b', '0.75', 'BM25 length normalisation (Robertson and Zaragoza 2009, 3.4)')

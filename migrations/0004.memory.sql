@@ -109,6 +109,8 @@ select memos_private.protect_user_table('memos_private.memory');
 select memos_private.protect_user_table('memos_private.memory_history');
 select memos_private.protect_user_table('memos_private.request');
 grant select on memos_private.memory, memos_private.memory_history to memos_maintenance;
+-- Locking a memory's row while its vectors are stored takes the right to update something of it.
+grant update (tier) on memos_private.memory to memos_maintenance;
 
 drop type if exists memos_private.memory_input;
 create type memos_private.memory_input as (

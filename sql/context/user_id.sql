@@ -10,7 +10,7 @@ declare
     v_namespace constant uuid := '6b1f2f0e-3d0c-5c53-9d0e-6d656d4f5301';
     v_hash bytea;
 begin
-    if p_external_id is null or btrim(p_external_id) = '' then
+    if p_external_id is null or p_external_id !~ '\S' then
         raise exception 'bad argument: p_external_id'
             using errcode = 'MO400',
                 detail = 'it is null or blank',

@@ -5,7 +5,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $body$
 begin
-    if p_worker is null or btrim(p_worker) = '' or length(p_worker) > 128 then
+    if p_worker is null or p_worker !~ '\S' or length(p_worker) > 128 then
         perform memos_private.refuse_argument(
             'p_worker', 'it is null, blank or too long', 'a name of its own for each worker, 1 to 128 characters'
         );
@@ -105,6 +105,7 @@ begin
     perform memos_private.require_worker(p_worker);
     if p_results is null or jsonb_typeof(p_results) <> 'array' or p_embeddings is null
         or jsonb_array_length(p_results) <> cardinality(p_embeddings)
+        or array_ndims(p_embeddings) > 1 or array_lower(p_embeddings, 1) <> 1
         or array_position(p_embeddings, null) > 0
     then
         perform memos_private.refuse_argument(
@@ -117,26 +118,40 @@ begin
     end if;
     select r.ordinal, p_embeddings[r.ordinal] as embedding, m as model
     into v_bad
-    from memos_private.embedding_results(p_results) as r
+    from (
+        select r.*, count(*) over (partition by r.user_id, r.memory_id, r.model, r.passage) as times
+        from memos_private.embedding_results(p_results) as r
+    ) as r
     left join memos_private.embedding_model as m on m.name = r.model
-    where m.name is null or r.user_id is null or r.memory_id is null or r.version is null
-        or r.passage is null or r.passage < 0
+    left join memos_private.embedding_queue as q
+        on q.user_id = r.user_id and q.memory_id = r.memory_id and q.model_id = m.model_id
+            and q.version = r.version and q.worker = p_worker
+    where r.passage >= q.passages or m.name is null or r.user_id is null or r.memory_id is null or r.version is null
+        or r.passage is null or r.passage < 0 or r.times > 1
         or vector_dims(p_embeddings[r.ordinal]) <> m.dimensions
         or l2_norm(p_embeddings[r.ordinal]) = 0
     order by r.ordinal
     limit 1;
     if found then
-        if v_bad.model is not null then
+        if v_bad.model is not null and (
+            vector_dims(v_bad.embedding) <> (v_bad.model).dimensions or l2_norm(v_bad.embedding) = 0
+        ) then
             perform memos_private.require_embedding(
                 format('p_embeddings[%s]', v_bad.ordinal), v_bad.embedding, v_bad.model
             );
         end if;
         perform memos_private.refuse_argument(
-            'p_results', format('result %s lacks a value or names an unknown model', v_bad.ordinal),
+            'p_results', format('result %s lacks a value, was not claimed like this or stands twice', v_bad.ordinal),
             'objects with user_id, memory_id, version, model and passage, as claimed'
         );
     end if;
 
+    -- Memory before queue, as every writer does: a worker and a user never wait for each other in a ring.
+    perform from memos_private.memory as m
+    where (m.user_id, m.memory_id)
+        in (select r.user_id, r.memory_id from memos_private.embedding_results(p_results) as r)
+    order by m.user_id, m.memory_id
+    for key share;
     with results as (
         select r.user_id, r.memory_id, r.version, m.model_id, r.passage,
             p_embeddings[r.ordinal] as embedding

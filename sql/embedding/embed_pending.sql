@@ -71,7 +71,7 @@ comment on function memos_admin.embed_texts is
 create or replace function memos_admin.embed_claimed(
     p_worker text, p_model text, p_results jsonb, p_texts text[]
 )
-returns text
+returns boolean
 language plpgsql
 volatile
 security definer
@@ -87,12 +87,12 @@ begin
     perform memos_admin.complete_embeddings(
         p_worker, p_results, memos_admin.embed_texts(p_model, p_texts)
     );
-    return null;
+    return true;
 exception when others then
     if sqlstate = 'MO400' and v_memories > 1 then
         -- One text that no vector can be made of must not hold up the others.
         return (
-            select max(memos_admin.embed_claimed(p_worker, p_model, m.results, m.texts))
+            select bool_and(memos_admin.embed_claimed(p_worker, p_model, m.results, m.texts))
             from (
                 select jsonb_agg(r.object order by r.ordinal) as results,
                     array_agg(p_texts[r.ordinal] order by r.ordinal) as texts
@@ -103,6 +103,8 @@ exception when others then
     end if;
     get stacked diagnostics v_error = message_text, v_detail = pg_exception_detail;
     v_error := concat_ws(': ', v_error, nullif(v_detail, ''));
+    raise warning 'embedding with model "%" failed', p_model
+        using detail = v_error, hint = 'what failed stays pending: see memos_admin.embedding_status()';
     perform memos_admin.fail_embeddings(
         p_worker,
         (
@@ -110,12 +112,12 @@ exception when others then
             from jsonb_array_elements(p_results) as r
         )
     );
-    return v_error;
+    return sqlstate = 'MO400';
 end
 $body$;
 comment on function memos_admin.embed_claimed is
-    'Embeds and stores what a worker has claimed of one model, and gives back what fails. Returns an '
-    'error, null when all went well.';
+    'Embeds and stores what a worker has claimed of one model, and gives back what fails, with a warning. '
+    'False when the provider failed, so that there is no point in going on now.';
 
 -- A procedure that commits can neither be a definer nor pin its search_path in a clause; it pins it
 -- itself in each transaction and does nothing but call functions that are definers.
@@ -132,7 +134,7 @@ declare
     v_batch int;
     v_results pg_catalog.jsonb;
     v_texts pg_catalog.text[];
-    v_error pg_catalog.text;
+    v_go_on pg_catalog.bool;
 begin
     if p_limit is null or p_limit < 1 then
         raise exception 'bad argument: p_limit'
@@ -153,16 +155,10 @@ begin
             perform set_config('search_path', 'pg_catalog, pg_temp', true);
             exit when v_memories = 0;
             v_left := v_left - v_memories;
-            v_error := memos_admin.embed_claimed(v_worker, v_model.model, v_results, v_texts);
+            v_go_on := memos_admin.embed_claimed(v_worker, v_model.model, v_results, v_texts);
             commit;
             perform set_config('search_path', 'pg_catalog, pg_temp', true);
-            if v_error is not null then
-                raise warning 'embedding with model "%" failed', v_model.model
-                    using detail = v_error,
-                        hint = 'what failed stays pending: see memos_admin.embedding_status()';
-                -- What is wrong now will be wrong for the next batch: leave it to a later run.
-                exit;
-            end if;
+            exit when not v_go_on;
         end loop;
     end loop;
 end

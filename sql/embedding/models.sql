@@ -8,6 +8,11 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     perform pg_advisory_xact_lock_shared(hashtextextended('memos.embedding_model', 0));
+    -- A snapshot from before a registration would not see the model; this row makes that a
+    -- serialization failure instead of a memory without a vector.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        perform from memos_private.setting where name = 'embedding_models' for share;
+    end if;
 end
 $body$;
 comment on function memos_private.share_embedding_models is

@@ -23,9 +23,15 @@ begin
             p_content, '.+?(?:[.!?…]+["''”’)\]]*\s+|[。！？]+|\n\s*|$)', 'g'
         ) as s (parts)
     loop
+        -- In two steps: counting characters from the start for every piece would take quadratic time.
         for v_piece in
-            select substr(v_sentence, 1 + n * p_window_chars, p_window_chars)
-            from generate_series(0, (length(v_sentence) - 1) / p_window_chars) as n
+            select substr(s.stretch, 1 + n * p_window_chars, p_window_chars)
+            from (
+                select m, substr(v_sentence, 1 + m * p_window_chars * 64, p_window_chars * 64) as stretch
+                from generate_series(0, (length(v_sentence) - 1) / (p_window_chars * 64)) as m
+            ) as s
+            cross join lateral generate_series(0, (length(s.stretch) - 1) / p_window_chars) as n
+            order by s.m, n
         loop
             if v_passage ~ '\S' and length(v_passage) + length(v_piece) > p_window_chars then
                 return query select v_count, btrim(v_passage, E' \t\r\n');

@@ -39,10 +39,12 @@ begin
     end if;
     if p_options ? 'window_chars' and not coalesce(
         jsonb_typeof(p_options -> 'window_chars') = 'number'
-        and (p_options ->> 'window_chars')::numeric between 16 and 1000000, false
+        and (p_options ->> 'window_chars') ~ '^\d{1,7}$'
+        and (p_options ->> 'window_chars')::int >= 16, false
     ) then
         perform memos_private.refuse_argument(
-            'p_options', format('window_chars is %s', p_options -> 'window_chars'), '16 to 1000000'
+            'p_options', format('window_chars is %s', p_options -> 'window_chars'),
+            'a whole number from 16 to 9999999'
         );
     end if;
     if p_provider in ('hash', 'http')
@@ -78,6 +80,7 @@ begin
     from memos_private.embedding_model as m
     returning model_id into v_model_id;
 
+    update memos_private.setting set value = v_model_id where name = 'embedding_models';
     insert into memos_private.embedding_queue (
         user_id, memory_id, model_id, version, enqueued_at, available_at
     )
@@ -145,7 +148,10 @@ as $body$
         (
             select count(distinct (e.user_id, e.memory_id))
             from memos_private.embedding as e
-            where e.model_id = m.model_id
+            where e.model_id = m.model_id and not exists (
+                select from memos_private.embedding_queue as q
+                where q.user_id = e.user_id and q.memory_id = e.memory_id and q.model_id = e.model_id
+            )
         ),
         q.pending, q.total - q.pending, q.oldest
     from memos_private.embedding_model as m

@@ -36,21 +36,28 @@ begin
         );
     end if;
     if p_embeddings is not null
-        and (cardinality(p_embeddings) <> v_count or array_ndims(p_embeddings) > 1)
+        and (
+            cardinality(p_embeddings) <> v_count or array_ndims(p_embeddings) > 1
+            or array_lower(p_embeddings, 1) <> 1
+        )
     then
         perform memos_private.refuse_argument(
             'p_embeddings', format('it has %s vectors for %s memories', cardinality(p_embeddings), v_count),
             'one vector a memory, in the same order; null where there is none'
         );
     end if;
-    select e.ordinal, case when jsonb_typeof(e.object) = 'object'
-            then 'unknown keys: ' || array_to_string(
+    select e.ordinal, case
+            when jsonb_typeof(e.object) <> 'object' then 'it is a JSON ' || jsonb_typeof(e.object)
+            when e.object - v_keys = '{}' then 'content is a JSON ' || jsonb_typeof(e.object -> 'content')
+            else 'unknown keys: ' || array_to_string(
                 array(select jsonb_object_keys(e.object - v_keys)), ', '
-            )
-            else 'it is a JSON ' || jsonb_typeof(e.object) end as detail
+            ) end as detail
     into v_bad
     from jsonb_array_elements(p_memories) with ordinality as e (object, ordinal)
-    where case when jsonb_typeof(e.object) = 'object' then e.object - v_keys <> '{}' else true end
+    where case when jsonb_typeof(e.object) = 'object'
+        then e.object - v_keys <> '{}'
+            or jsonb_typeof(e.object -> 'content') not in ('string', 'null')
+        else true end
     order by e.ordinal
     limit 1;
     if found then
@@ -88,7 +95,7 @@ begin
             occurred_at timestamptz, language text, request_id text
         )
         join languages as l on l.language is not distinct from f.language;
-    exception when data_exception then
+    exception when data_exception or program_limit_exceeded then
         perform memos_private.refuse_argument(
             'p_memories', sqlerrm, 'each key takes the type of the argument of add_memory'
         );

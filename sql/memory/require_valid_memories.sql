@@ -47,10 +47,10 @@ begin
             when m.content is null or m.content !~ '\S' then 'content'
             when octet_length(m.content) > v_max_content then 'content'
             when m.kind is null or m.kind !~ '^[a-z][a-z0-9_]{0,63}$' then 'kind'
-            when m.tags is null or cardinality(m.tags) > 64 or array_position(m.tags, null) > 0
-                or array_ndims(m.tags) > 1
-                or exists (select from unnest(m.tags) as t where btrim(t) = '' or length(t) > 256)
-                then 'tags'
+            when m.tags is null or cardinality(m.tags) > 64 or array_ndims(m.tags) > 1 then 'tags'
+            when exists (
+                select from unnest(m.tags) as t where t is null or t !~ '\S' or length(t) > 256
+            ) then 'tags'
             when m.metadata is null or jsonb_typeof(m.metadata) <> 'object'
                 or octet_length(m.metadata::text) > v_max_metadata then 'metadata'
             when not coalesce(m.importance between 0 and 1, false) then 'importance'
@@ -61,12 +61,12 @@ begin
             when m.provenance is null
                 or m.provenance not in ('user', 'model', 'tool', 'imported', 'system')
                 then 'provenance'
-            when btrim(m.session_id) = '' or length(m.session_id) > 256 then 'session_id'
+            when m.session_id !~ '\S' or length(m.session_id) > 256 then 'session_id'
             when m.position < 0 then 'position'
             when not isfinite(m.occurred_at) then 'occurred_at'
             when not isfinite(m.valid_from) then 'valid_from'
             when not isfinite(m.valid_until) or m.valid_until <= m.valid_from then 'valid_until'
-            when btrim(m.request_id) = '' or length(m.request_id) > 256 then 'request_id'
+            when m.request_id !~ '\S' or length(m.request_id) > 256 then 'request_id'
         end as argument
     ) as wrong
     where wrong.argument is not null

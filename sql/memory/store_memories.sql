@@ -83,24 +83,29 @@ begin
     end if;
 
     if v_has_embeddings then
-        insert into memos_private.embedding (user_id, model_id, memory_id, passage, embedding)
-        select p_user_id, v_model_id, s.memory_id, 0, m.embedding
-        from unnest(p_memories) as m
-        join memos_private.memory as s on s.user_id = p_user_id and s.content_hash = m.content_hash
-        where m.embedding is not null and m.ordinal <> all (v_answered)
-        order by s.memory_id
-        on conflict (user_id, model_id, memory_id, passage) do nothing;
+        -- Queue before vectors, as workers do, so that neither waits for the other in a ring.
+        perform from memos_private.embedding_queue as q
+        where q.user_id = p_user_id and q.model_id = v_model_id and q.memory_id in (
+            select s.memory_id
+            from unnest(p_memories) as m
+            join memos_private.memory as s on s.user_id = p_user_id and s.content_hash = m.content_hash
+            where m.embedding is not null and m.ordinal <> all (v_answered)
+        )
+        order by q.memory_id
+        for update;
+        with stored as (
+            insert into memos_private.embedding as e (user_id, model_id, memory_id, passage, embedding)
+            select p_user_id, v_model_id, s.memory_id, 0, m.embedding
+            from unnest(p_memories) as m
+            join memos_private.memory as s on s.user_id = p_user_id and s.content_hash = m.content_hash
+            where m.embedding is not null and m.ordinal <> all (v_answered)
+            order by s.memory_id
+            on conflict (user_id, model_id, memory_id, passage) do nothing
+            returning e.memory_id
+        )
         delete from memos_private.embedding_queue as q
-        using memos_private.embedding as e
-        where q.user_id = p_user_id and q.model_id = v_model_id and e.user_id = p_user_id
-            and e.model_id = q.model_id and e.memory_id = q.memory_id
-            and q.memory_id in (
-                select s.memory_id
-                from unnest(p_memories) as m
-                join memos_private.memory as s
-                    on s.user_id = p_user_id and s.content_hash = m.content_hash
-                where m.embedding is not null
-            );
+        using stored as s
+        where q.user_id = p_user_id and q.model_id = v_model_id and q.memory_id = s.memory_id;
     end if;
     perform memos_private.enqueue_embeddings(p_user_id, v_created);
 

@@ -35,6 +35,8 @@ begin
             'any of ' || array_to_string(v_keys, ', ')
         );
     end if;
+    -- Before the row, as all writers do: registering a model waits for writers, not the other way round.
+    perform memos_private.share_embedding_models();
     select * into v_old
     from memos_private.memory as m
     where m.user_id = p_user_id and m.memory_id = p_memory_id
@@ -50,6 +52,11 @@ begin
     end if;
 
     v_now := greatest(clock_timestamp(), v_old.recorded_at + interval '1 microsecond');
+    if jsonb_typeof(p_changes -> 'content') not in ('string', 'null') then
+        perform memos_private.refuse_argument(
+            'p_changes', 'content is a JSON ' || jsonb_typeof(p_changes -> 'content'), 'a JSON string'
+        );
+    end if;
     begin
         v_new := jsonb_populate_record(v_old, p_changes - 'language');
     exception when data_exception then
@@ -64,6 +71,8 @@ begin
         v_new.valid_from := case
             when v_new.content = v_old.content then v_old.valid_from
             when p_changes ->> 'occurred_at' is not null then v_new.occurred_at
+            -- What has ended already cannot have become different now: this corrects it.
+            when v_old.valid_until <= v_now then v_old.valid_from
             else greatest(v_old.valid_from, v_now)
         end;
     end if;
@@ -86,7 +95,7 @@ begin
 
     perform memos_private.archive_memory(
         v_old, v_now, 'update', p_reason,
-        case when v_new.valid_from > v_old.valid_from
+        case when v_new.content <> v_old.content and v_new.valid_from > v_old.valid_from
             then least(v_new.valid_from, v_old.valid_until) end
     );
     begin
@@ -108,7 +117,6 @@ begin
                 hint = 'delete one of the two instead: the same content is one memory';
     end;
     if v_new.content_hash <> v_old.content_hash then
-        perform memos_private.share_embedding_models();
         delete from memos_private.embedding as e
         where e.user_id = p_user_id and e.memory_id = p_memory_id
             and e.model_id in (select model_id from memos_private.embedding_model);

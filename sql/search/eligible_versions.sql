@@ -37,6 +37,7 @@ begin
         select a.memory_id, a.version, a.superseded_at
         from memos_private.versions_as_of(p_user_id, p_valid_at, p_recorded_at) as a
         where v_as_of
+            and (p_valid_at is not null or a.valid_until is null or a.valid_until > p_recorded_at)
     )
     select coalesce(array_agg(row(v.memory_id, v.version, v.superseded_at)::memos_private.version_key), '{}')
     into v_scope

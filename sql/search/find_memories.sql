@@ -51,8 +51,13 @@ declare
     -- With a budget, a row that does not fit makes room for the next one.
     v_depth constant int := case when p_token_budget is null then p_limit else p_limit * 10 end;
 begin
-    select t.documents, t.length, t.lexemes, t.idf into v_documents, v_length, v_lexemes, v_idf
-    from memos_private.query_terms(p_user_id, p_query) as t;
+    if v_as_of then
+        v_documents := cardinality(v_scope);
+        v_lexemes := memos_private.query_terms_as_of(p_user_id, p_query, v_scope);
+    else
+        select t.documents, t.length, t.lexemes, t.idf into v_documents, v_length, v_lexemes, v_idf
+        from memos_private.query_terms(p_user_id, p_query) as t;
+    end if;
 
     -- A lane that has nothing to go by is off, and the explanation says so.
     v_dense := case when p_embedding is null then 0 else v_dense end;
@@ -92,7 +97,7 @@ begin
                 'lexical', case
                     when v_lexical > 0 then null
                     when (p_weights -> 'lexical')::numeric = 0 then 'its weight is 0'
-                    when v_documents is null then 'the user has no memories'
+                    when coalesce(v_documents, 0) = 0 then 'the user has no memories'
                     else 'the query has no word to look for' end
             ))
         ) || case when p_fusion = 'rrf' then jsonb_build_object('k', p_rrf_k) else '{}' end

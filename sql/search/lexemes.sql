@@ -7,8 +7,7 @@ immutable
 parallel safe
 begin atomic
     select t.lexeme collate "C", cardinality(t.positions)
-    from unnest(to_tsvector(p_language, p_text)) as t
-    where length(p_text) <= 50000
+    from unnest(to_tsvector(p_language, case when length(p_text) <= 50000 then p_text end)) as t
     union all
     select t.lexeme collate "C", sum(cardinality(t.positions))::int
     from generate_series(1, length(p_text), 50000) as piece (start)

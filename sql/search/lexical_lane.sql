@@ -25,7 +25,6 @@ comment on function memos_private.bm25_saturation is
 create or replace function memos_private.lexical_lane_as_of(
     p_user_id uuid,
     p_lexemes text[],
-    p_length  double precision,
     p_k1      double precision,
     p_b       double precision,
     p_scope   memos_private.version_key[]
@@ -39,39 +38,46 @@ as $body$
 #variable_conflict use_column
 begin
     return query
-    with postings as materialized (
-        select p.lexeme, e.memory_id, e.frequency::int, e.length
-        from unnest(p_lexemes) as q (lexeme)
-        join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
-        cross join lateral unnest(p.memory_ids, p.frequencies, p.lengths)
-            as e (memory_id, frequency, length)
-        where e.memory_id in (
-            select s.memory_id from unnest(p_scope) as s where s.superseded_at is null
-        )
+    with entries as materialized (
+        select m.memory_id, l.lexeme, l.frequency
+        from unnest(p_scope) as s
+        join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = s.memory_id
+        cross join lateral memos_private.lexemes(m.language, m.content) as l
+        where s.superseded_at is null
         union all
-        select l.lexeme collate "C", h.memory_id, l.frequency,
-            (select sum(f.frequency)::int from unnest(h.frequencies) as f (frequency))
+        select h.memory_id, l.lexeme collate "C", l.frequency
         from unnest(p_scope) as s
         join memos_private.memory_history as h
             on h.user_id = p_user_id and h.memory_id = s.memory_id and h.version = s.version
                 and h.superseded_at = s.superseded_at
         cross join lateral unnest(h.lexemes, h.frequencies) as l (lexeme, frequency)
-        where l.lexeme = any (p_lexemes)
+    ),
+    lengths as (
+        select e.memory_id, sum(e.frequency) as length from entries as e group by e.memory_id
+    ),
+    mean as (
+        select (sum(n.length) / cardinality(p_scope))::double precision as length from lengths as n
+    ),
+    matches as materialized (
+        select e.memory_id, e.lexeme, e.frequency from entries as e where e.lexeme = any (p_lexemes)
     ),
     weights as (
-        select lexeme, memos_private.bm25_idf(cardinality(p_scope), count(*)) as idf
-        from postings
-        group by lexeme
+        select m.lexeme, memos_private.bm25_idf(cardinality(p_scope), count(*)) as idf
+        from matches as m
+        group by m.lexeme
     )
-    select p.memory_id,
-        sum(w.idf * memos_private.bm25_saturation(p.frequency, p.length, p_length, p_k1, p_b))
-    from postings as p
+    select m.memory_id,
+        sum(w.idf * memos_private.bm25_saturation(m.frequency, n.length, a.length, p_k1, p_b))
+    from matches as m
     join weights as w using (lexeme)
-    group by p.memory_id;
+    join lengths as n using (memory_id)
+    cross join mean as a
+    group by m.memory_id;
 end
 $body$;
 comment on function memos_private.lexical_lane_as_of is
-    'The lexical lane over versions of any time, document frequencies counted among them.';
+    'The lexical lane over versions of any time, with the statistics of just those versions: what the '
+    'search would have found then. Takes texts apart anew, which only a search of the past pays for.';
 
 create or replace function memos_private.lexical_lane(
     p_user_id uuid,
@@ -100,11 +106,11 @@ begin atomic
     group by e.memory_id
     union all
     select a.memory_id, a.score
-    from memos_private.lexical_lane_as_of(p_user_id, p_lexemes, p_length, p_k1, p_b, p_scope) as a
+    from memos_private.lexical_lane_as_of(p_user_id, p_lexemes, p_k1, p_b, p_scope) as a
     where p_lexemes is not null and p_as_of;
 end;
 comment on function memos_private.lexical_lane is
     'BM25 of each memory that has one of the lexemes. p_idf: their inverse document frequencies; '
     'p_length: mean length of the user''s memories; p_k1, p_b: constants of BM25. p_scope: only these '
-    'versions; null: every current memory. p_as_of: the scope holds superseded versions too, among which '
-    'frequencies are counted anew. No lexemes, no rows.';
+    'versions; null: every current memory. p_as_of: the scope holds superseded versions too; p_idf and '
+    'p_length are then taken from it. No lexemes, no rows.';

@@ -40,3 +40,27 @@ $body$;
 comment on function memos_private.query_terms is
     'What a word search needs first: number and mean length of a user''s memories, the lexemes of the '
     'query in every language they are in (null when it has none), and how rare each is.';
+
+create or replace function memos_private.query_terms_as_of(
+    p_user_id uuid, p_query text, p_scope memos_private.version_key[]
+)
+returns text[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    return (
+        select array_agg(distinct l.lexeme)
+        from (
+            select distinct v.language
+            from unnest(p_scope) as s
+            join memos_private.memory_version as v
+                on v.user_id = p_user_id and v.memory_id = s.memory_id and v.version = s.version
+        ) as g
+        cross join lateral memos_private.lexemes(g.language, p_query) as l
+    );
+end
+$body$;
+comment on function memos_private.query_terms_as_of is
+    'The lexemes of a query in every language of those versions; null when it has none.';

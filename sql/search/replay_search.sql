@@ -1,4 +1,6 @@
-create or replace function memos_private.recorded_hits(p_user_id uuid, p_search_id uuid)
+create or replace function memos_private.recorded_hits(
+    p_user_id uuid, p_search_id uuid, p_explain boolean
+)
 returns table (
     rank int, memory_id uuid, version int, content text, score double precision, kind text,
     tags text[], metadata jsonb, session_id text, "position" int, occurred_at timestamptz,
@@ -13,7 +15,7 @@ as $body$
 begin
     return query
     select h.rank, h.memory_id, h.version, v.content, h.score, v.kind, v.tags, v.metadata, v.session_id,
-        v.position, v.occurred_at, h.explanation, h.search_id
+        v.position, v.occurred_at, case when p_explain then h.explanation end, h.search_id
     from memos_private.search_hit as h
     join memos_private.memory_version as v
         on v.user_id = p_user_id and v.memory_id = h.memory_id and v.version = h.version
@@ -38,18 +40,20 @@ set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 #variable_conflict use_column
+declare
+    v_explain boolean;
 begin
     perform memos_private.enter_user_context(p_user_id);
-    if not exists (
-        select from memos_private.search_record as r
-        where r.user_id = p_user_id and r.search_id = p_search_id
-    ) then
+    select (r.settings -> 'explain')::boolean into v_explain
+    from memos_private.search_record as r
+    where r.user_id = p_user_id and r.search_id = p_search_id;
+    if not found then
         raise exception 'recorded search not found'
             using errcode = 'MO404',
                 detail = format('the user has no recorded search %s', p_search_id),
                 hint = 'search with p_record => true and keep the search_id of its rows';
     end if;
-    return query select h.* from memos_private.recorded_hits(p_user_id, p_search_id) as h;
+    return query select h.* from memos_private.recorded_hits(p_user_id, p_search_id, v_explain) as h;
 end
 $body$;
 comment on function memos.replay_search is

@@ -67,7 +67,7 @@ begin
                 'limit', p_limit, 'token_budget', p_token_budget, 'kinds', p_kinds, 'tags', p_tags,
                 'session_id', p_session_id, 'from', p_from, 'until', p_until, 'valid_at', p_valid_at,
                 'recorded_at', p_recorded_at, 'fusion', p_fusion, 'weights', v_weights,
-                'rrf_k', p_rrf_k, 'include_cold', p_include_cold, 'model', v_model.name
+                'rrf_k', p_rrf_k, 'include_cold', p_include_cold, 'model', v_model.name, 'explain', p_explain
             ))
         );
         insert into memos_private.search_hit (
@@ -80,10 +80,7 @@ begin
             p_rrf_k, p_include_cold, true
         ) as f;
         return query
-        select h.rank, h.memory_id, h.version, h.content, h.score, h.kind, h.tags, h.metadata,
-            h.session_id, h.position, h.occurred_at, case when p_explain then h.explanation end,
-            h.search_id
-        from memos_private.recorded_hits(p_user_id, v_search_id) as h;
+        select h.* from memos_private.recorded_hits(p_user_id, v_search_id, p_explain) as h;
         return;
     end if;
     return query

@@ -117,7 +117,8 @@ def assert_index_equals_a_recount(superuser: Connection) -> None:
     postings = {
         (user_id, memory_id, lexeme): (frequency, length)
         for user_id, memory_id, lexeme, frequency, length in superuser.execute(
-            "select user_id, memory_id, lexeme, frequency, length from memos_private.posting"
+            "select user_id, unnest(memory_ids), lexeme, unnest(frequencies), unnest(lengths)"
+            " from memos_private.posting"
         )
     }
     counted: dict[Any, int] = {}

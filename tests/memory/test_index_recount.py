@@ -62,8 +62,14 @@ def test_postings_and_statistics_equal_a_recount(database: Database, seed: int) 
                         raise
             if number % 10 == 9:
                 assert_index_equals_a_recount(superuser)
-        rows(admin, "memos_admin.fold_corpus")
+        for user in users:
+            value(admin, "memos_admin.fold_postings", user)
         assert_index_equals_a_recount(superuser)
+        crowded = superuser.execute("""
+            select from memos_private.posting where cardinality(memory_ids) < 64
+            group by user_id, lexeme having count(*) > 1
+        """).fetchall()
+        assert crowded == []
         slots = superuser.execute("""
             select max(n) from (
                 select count(*) as n from memos_private.corpus group by user_id, language

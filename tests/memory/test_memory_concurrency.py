@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -115,10 +116,13 @@ def test_postings_and_statistics_stay_exact_under_concurrent_writers_and_folding
     languages = [None, "german", "simple"]
     done = threading.Event()
 
-    def fold() -> None:
+    def fold() -> int:
         with database.connect("memos_admin") as admin:
-            while not done.is_set():
-                rows(admin, "memos_admin.fold_corpus")
+            return sum(
+                value(admin, "memos_admin.fold_postings", user)
+                for _ in iter(done.is_set, True)
+                for user in users
+            )
 
     def work(session: Connection, number: int) -> None:
         chance = random.Random(number)
@@ -143,13 +147,13 @@ def test_postings_and_statistics_stay_exact_under_concurrent_writers_and_folding
                 if error.sqlstate not in ("MO404", "MO409"):
                     raise
 
-    folder = threading.Thread(target=fold)
-    folder.start()
-    try:
-        each(database, work)
-    finally:
-        done.set()
-        folder.join()
+    with ThreadPoolExecutor(1) as pool:
+        folder = pool.submit(fold)
+        try:
+            each(database, work)
+        finally:
+            done.set()
+        assert folder.result() > 0
     with database.connect() as superuser:
         assert_index_equals_a_recount(superuser)
 
