@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from memos_pg.render import console
+
 from tests.benchmarks import ingest, isolation, locomo, search
 from tests.benchmarks.corpus import Workshop
 from tests.benchmarks.measure import print_report, say
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(BENCHMARKS):
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+        parser.error(f"no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
 
     reports = []
     with Workshop(arguments.quick) as workshop:

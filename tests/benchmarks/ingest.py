@@ -1,11 +1,10 @@
-"""Cost of storing a memory: in bulk, one by one, and in a plain table."""
+"""Cost of storing a memory: in bulk, one by one, in a new database, and in a plain table."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import psycopg
 from pgvector import HalfVector
 
@@ -14,9 +13,11 @@ from tests.benchmarks.corpus import (
     Person,
     Workshop,
     add_memories,
+    analyze,
     connect,
 )
 from tests.benchmarks.measure import Report, compared, interleaved, say
+from tests.support.postgres import Database
 
 BULK = 1_000
 SINGLE = 100
@@ -43,19 +44,22 @@ PLAIN_INSERT = """
 
 
 def run(workshop: Workshop) -> list[Report]:
+    """Ways of storing, and how one import goes on."""
+    return [by_way(workshop), by_age(workshop)]
+
+
+def by_way(workshop: Workshop) -> Report:
     """Every way of storing, in turns; each round has users of its own."""
     rounds = 2 if workshop.quick else 10
     warm_up = 1
-    database = workshop.new_database()
+    numbers = range(warm_up + rounds)
+    database = _database(workshop)
     say(f"storing {BULK:,} memories at once and {SINGLE} one by one, {rounds} rounds")
-    with connect(database, None) as connection:
-        connection.execute(PLAIN_TABLE)
-    people = [
-        workshop.person(database, f"writer {number}", BULK) for number in range(warm_up + rounds)
-    ]
-    plain_users = [database.user_id(f"plain {number}") for number in range(warm_up + rounds)]
-    singles = [database.user_id(f"single {number}") for number in range(warm_up + rounds)]
-    joint = [database.user_id(f"joint {number}") for number in range(warm_up + rounds)]
+    people = [workshop.person(database, f"writer {number}", BULK) for number in numbers]
+    plain, single, joint = (
+        [database.user_id(f"{way} {number}") for number in numbers]
+        for way in ("plain", "single", "joint")
+    )
 
     with connect(database) as connection:
 
@@ -70,46 +74,108 @@ def run(workshop: Workshop) -> list[Report]:
         def plain_one_by_one(number: int) -> None:
             person = people[number]
             for text, vector in zip(person.texts[:SINGLE], person.vectors, strict=False):
-                _insert(connection, plain_users[number], [text], [vector])
+                _insert(connection, plain[number], [text], [vector])
+
+        def in_bulk(number: int) -> None:
+            if number == warm_up:
+                analyze(database)
+            add_memories(connection, people[number], slice(None))
 
         contenders = {
             "plain inserts": plain_one_by_one,
             "plain insert of all": lambda n: _insert(
-                connection, plain_users[n], people[n].texts, people[n].vectors
+                connection, plain[n], people[n].texts, people[n].vectors
             ),
-            "add_memory": lambda n: one_by_one(singles[n], people[n]),
-            "add_memory, one transaction": in_one_transaction,
-            "add_memories": lambda n: add_memories(connection, people[n], slice(None)),
+            "add_memory": lambda n: one_by_one(single[n], people[n]),
+            "add_memory, one commit": in_one_transaction,
+            "add_memories": in_bulk,
         }
         seconds = interleaved(contenders, rounds, warm_up)
-    _require_stored(database.dsn, (warm_up + rounds) * (BULK + 2 * SINGLE))
+    _require_stored(database, len(numbers) * (BULK + 2 * SINGLE))
 
-    bulk = ("plain insert of all", "add_memories")
-    per_memory: dict[str, np.ndarray] = {
-        name: taken / (BULK if name in bulk else SINGLE) for name, taken in seconds.items()
+    in_one_call = ("plain insert of all", "add_memories")
+    per_memory = {
+        name: taken / (BULK if name in in_one_call else SINGLE) for name, taken in seconds.items()
     }
-    rows = compared(
-        per_memory,
-        [
-            ("plain inserts", "plain inserts"),
-            ("plain insert of all", "plain inserts"),
-            ("add_memory", "plain inserts"),
-            ("add_memory, one transaction", "plain inserts"),
-            ("add_memories", "plain insert of all"),
-            ("add_memories", "add_memory"),
-            ("add_memories", "add_memory, one transaction"),
-        ],
-    )
-    return [
-        Report(
-            "ingest: time a memory",
-            f"n: rounds. In bulk {BULK:,} memories in one call, else {SINGLE} calls, committed one by "
-            f"one unless it says otherwise (fsync on); vectors given, {DIMENSIONS} dimensions. plain: "
-            "a table with the same columns, the vector and a primary key; no postings, no checks "
-            "whether the memory is known.",
-            rows,
-        )
+    pairs = [
+        ("plain inserts", "plain inserts"),
+        ("plain insert of all", "plain inserts"),
+        ("add_memory", "plain inserts"),
+        ("add_memory, one commit", "plain inserts"),
+        ("add_memories", "plain insert of all"),
+        ("add_memories", "add_memory"),
+        ("add_memories", "add_memory, one commit"),
     ]
+    return Report(
+        "ingest: time a memory",
+        f"n: rounds. In bulk {BULK:,} memories in one call, else {SINGLE} calls, each committed "
+        f"unless it says otherwise (fsync on); vectors given, {DIMENSIONS} dimensions. plain: a "
+        "table with the same columns, the vector and a primary key; no postings, no look whether "
+        "the memory is known.",
+        compared(per_memory, pairs),
+    )
+
+
+def by_age(workshop: Workshop) -> Report:
+    """One user's import into a database that was never analyzed: does it slow down on the way?"""
+    calls, batch = (8, 100) if workshop.quick else (20, 500)
+    database = _database(workshop)
+    say(f"importing {calls * batch:,} memories of one user into a new database")
+    first = workshop.person(database, "first user", 10)
+    person = workshop.person(database, "importer", calls * batch)
+    with connect(database) as connection:
+        # As everywhere: the first calls of a session find empty tables, and it keeps their plans.
+        for text, vector in zip(first.texts, first.vectors, strict=True):
+            connection.execute(ADD_MEMORY, (first.user_id, text, vector))
+            _insert(connection, first.user_id, [text], [vector])
+
+        def part(number: int) -> slice:
+            return slice(number * batch, (number + 1) * batch)
+
+        def insert(number: int) -> None:
+            texts, vectors = person.texts[part(number)], person.vectors[part(number)]
+            _insert(connection, person.user_id, texts, vectors)
+
+        seconds = interleaved(
+            {
+                "plain insert": insert,
+                "add_memories": lambda n: add_memories(connection, person, part(n)),
+            },
+            calls,
+            warm_up=0,
+        )
+    _require_stored(database, len(first.texts) + len(person.texts))
+    quarter = calls // 4
+    ages = {
+        f"first {quarter * batch:,}": slice(quarter),
+        f"last {quarter * batch:,}": slice(-quarter, None),
+    }
+    per_memory = {
+        f"{name}, {age}": taken[calls_of_age] / batch
+        for name, taken in seconds.items()
+        for age, calls_of_age in ages.items()
+    }
+    early, late = ages
+    return Report(
+        "ingest: an import into a new database",
+        f"n: calls, {batch} memories each, {calls * batch:,} of one user; no table was ever "
+        "analyzed. Ratio 1: the last memory costs what the first one cost.",
+        compared(
+            per_memory,
+            [
+                (f"{name}, {age}", f"{name}, {early}")
+                for name in ("plain insert", "add_memories")
+                for age in (early, late)
+            ],
+        ),
+    )
+
+
+def _database(workshop: Workshop) -> Database:
+    database = workshop.new_database()
+    with connect(database, None) as connection:
+        connection.execute(PLAIN_TABLE)
+    return database
 
 
 def _insert(
@@ -118,9 +184,8 @@ def _insert(
     connection.execute(PLAIN_INSERT, (user_id, texts, vectors))
 
 
-def _require_stored(dsn: str, expected: int) -> None:
-    with psycopg.connect(dsn) as connection:
-        query = "select (select count(*) from memos_private.memory), count(*) from memos_private.embedding"
-        stored = connection.execute(query).fetchone()
-    if stored != (expected, expected):
-        raise RuntimeError(f"{stored} memories and vectors stored instead of {expected} each")
+def _require_stored(database: Database, expected: int) -> None:
+    for table in ("memory", "embedding"):
+        stored = database.value(f"select count(*) from memos_private.{table}")
+        if stored != expected:
+            raise RuntimeError(f"{stored} rows in {table} instead of {expected}")

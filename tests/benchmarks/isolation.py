@@ -20,7 +20,7 @@ def run(workshop: Workshop) -> list[Report]:
     rows = []
     with connect(crowd.database) as on, connect(unguarded) as off:
         for size in workshop.sizes[1:]:
-            say(f"searching with and without row-level security, {size:,} memories, {rounds} rounds")
+            say(f"searching a user of {size:,} memories in both, {rounds} rounds")
             person = crowd.people[f"user of {size}"]
             queries = person.queries(100)
             contenders = {

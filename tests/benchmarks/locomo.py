@@ -26,8 +26,9 @@ FILES = ("locomo_dev_turns.jsonl", "locomo_dev_questions.jsonl", "locomo_dev_min
 MODEL = "minilm"
 LIMIT = 20
 SEARCH = (
-    "select memory_id from memos.search_memories(p_user_id => %s, p_query => %s, p_embedding => %b, "
-    "p_limit => %s, p_fusion => %s, p_weights => %s, p_rrf_k => %s) order by rank"
+    "select memory_id from memos.search_memories("
+    "p_user_id => %s, p_query => %s, p_embedding => %b, p_limit => %s, p_fusion => %s, "
+    "p_weights => %s, p_rrf_k => %s) order by rank"
 )
 PLAIN = "select memory_id from plain where user_id = %s order by embedding <=> %b limit %s"
 METHODS: dict[str, tuple[str, dict[str, int] | None, int]] = {
@@ -92,8 +93,8 @@ def run(workshop: Workshop) -> list[Report]:
         Report(
             "locomo: evidence found",
             f"{len(asked)} questions with evidence, {len(data.turns):,} memories of {data.users} "
-            f"users, {DIMENSIONS} dimensions (MiniLM), limit {LIMIT}. Ratios: to a plain exact scan "
-            "of the vectors, in R@10 and in time.",
+            f"users, {DIMENSIONS} dimensions (MiniLM), limit {LIMIT}. Ratios: to a plain exact "
+            "scan of the vectors, in R@10 and in time.",
             rows,
         )
     ]
@@ -125,7 +126,8 @@ def _load(database: Database, folder: Path) -> Data:
                 memories[users[name], memory_id].append(said[ordinal - 1][0]["turn"])
     with connect(database, None) as connection:
         connection.execute(
-            "create table plain as select user_id, memory_id, embedding from memos_private.embedding"
+            "create table plain as "
+            "select user_id, memory_id, embedding from memos_private.embedding"
         )
         connection.execute("alter table plain add primary key (user_id, memory_id)")
         connection.execute("grant select on plain to memos_app")

@@ -32,7 +32,10 @@ def say(line: str) -> None:
 
 
 def interleaved(
-    contenders: Mapping[str, Callable[[int], object]], rounds: int, warm_up: int = 6
+    contenders: Mapping[str, Callable[[int], object]],
+    rounds: int,
+    warm_up: int = 6,
+    after_warm_up: Callable[[], object] | None = None,
 ) -> dict[str, np.ndarray]:
     """Seconds that each contender takes in each round; it is passed the number of the round.
 
@@ -43,6 +46,8 @@ def interleaved(
     names = list(contenders)
     seconds = {name: np.empty(rounds) for name in names}
     for number in range(-warm_up, rounds):
+        if number == 0 and after_warm_up is not None:
+            after_warm_up()
         first = number % len(names)
         for name in names[first:] + names[:first]:
             start = time.perf_counter()

@@ -74,9 +74,9 @@ def by_size(workshop: Workshop) -> Report:
             rows += compared(seconds, pairs, **{"user's rows": size})
     return Report(
         "search: one user's search",
-        f"{crowd.total:,} rows of {len(crowd.people)} users, {DIMENSIONS} dimensions, limit {LIMIT}. "
-        "plain scan: exact pgvector scan of one user's halfvecs, without words, text or row-level "
-        "security.",
+        f"{crowd.total:,} rows of {len(crowd.people)} users, {DIMENSIONS} dimensions, limit "
+        f"{LIMIT}. plain scan: exact pgvector scan of one user's halfvecs, without words, text or "
+        "row-level security.",
         rows,
     )
 
