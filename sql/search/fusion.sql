@@ -25,27 +25,21 @@ declare
     v_b constant double precision := memos_private.setting('bm25_b');
 begin
     return array(
-        with candidates as materialized (
-            select c.memory_id, c.dense, c.lexical
-            from memos_private.merge_lanes(
-                p_user_id, p_model_id, p_embedding, p_lexemes, p_idf, p_length, p_scope, p_as_of,
-                v_k1, v_b
-            ) as c
-        )
-        select row(l.memory_id, sum(l.share))::memos_private.ranked
+        select row(r.memory_id, sum(r.share))::memos_private.ranked
         from (
-            select c.memory_id,
-                p_dense / (p_k + row_number() over (order by c.dense desc, c.memory_id)) as share
-            from candidates as c
-            where c.dense is not null
+            select d.memory_id,
+                p_dense / (p_k + row_number() over (order by max(d.score) desc, d.memory_id)) as share
+            from memos_private.dense_lane(p_user_id, p_model_id, p_embedding, p_scope, p_as_of) as d
+            group by d.memory_id
             union all
-            select c.memory_id,
-                p_lexical / (p_k + row_number() over (order by c.lexical desc, c.memory_id))
-            from candidates as c
-            where c.lexical is not null
-        ) as l
-        group by l.memory_id
-        order by sum(l.share) desc, l.memory_id
+            select l.memory_id,
+                p_lexical / (p_k + row_number() over (order by l.score desc, l.memory_id))
+            from memos_private.lexical_lane(
+                p_user_id, p_lexemes, p_idf, p_length, v_k1, v_b, p_scope, p_as_of
+            ) as l
+        ) as r
+        group by r.memory_id
+        order by sum(r.share) desc, r.memory_id
         limit p_limit
     );
 end

@@ -76,11 +76,6 @@ def by_way(workshop: Workshop) -> Report:
             for text, vector in zip(person.texts[:SINGLE], person.vectors, strict=False):
                 _insert(connection, plain[number], [text], [vector])
 
-        def in_bulk(number: int) -> None:
-            if number == warm_up:
-                analyze(database)
-            add_memories(connection, people[number], slice(None))
-
         contenders = {
             "plain inserts": plain_one_by_one,
             "plain insert of all": lambda n: _insert(
@@ -88,9 +83,9 @@ def by_way(workshop: Workshop) -> Report:
             ),
             "add_memory": lambda n: one_by_one(single[n], people[n]),
             "add_memory, one commit": in_one_transaction,
-            "add_memories": in_bulk,
+            "add_memories": lambda n: add_memories(connection, people[n], slice(None)),
         }
-        seconds = interleaved(contenders, rounds, warm_up)
+        seconds = interleaved(contenders, rounds, warm_up, lambda: analyze(database))
     _require_stored(database, len(numbers) * (BULK + 2 * SINGLE))
 
     in_one_call = ("plain insert of all", "add_memories")
@@ -146,16 +141,13 @@ def by_age(workshop: Workshop) -> Report:
         )
     _require_stored(database, len(first.texts) + len(person.texts))
     quarter = calls // 4
-    ages = {
-        f"first {quarter * batch:,}": slice(quarter),
-        f"last {quarter * batch:,}": slice(-quarter, None),
-    }
+    early, late = (f"{age} {quarter * batch:,}" for age in ("first", "last"))
+    ages = {early: slice(quarter), late: slice(-quarter, None)}
     per_memory = {
         f"{name}, {age}": taken[calls_of_age] / batch
         for name, taken in seconds.items()
         for age, calls_of_age in ages.items()
     }
-    early, late = ages
     return Report(
         "ingest: an import into a new database",
         f"n: calls, {batch} memories each, {calls * batch:,} of one user; no table was ever "
