@@ -164,7 +164,7 @@ class Workshop:
     @cached_property
     def large(self) -> Crowd:
         """Ten users, among them one of each size."""
-        total = 3_000 if self.quick else 50_000
+        total = 2_000 if self.quick else 50_000
         others = 10 - len(self.sizes)
         rest = (total - sum(self.sizes)) // others
         sizes = {f"user of {size}": size for size in self.sizes}

@@ -50,7 +50,7 @@ def run(workshop: Workshop) -> list[Report]:
 
 def by_way(workshop: Workshop) -> Report:
     """Every way of storing, in turns; each round has users of its own."""
-    rounds = 2 if workshop.quick else 10
+    rounds = 1 if workshop.quick else 10
     warm_up = 1
     numbers = range(warm_up + rounds)
     database = _database(workshop)
@@ -113,7 +113,7 @@ def by_way(workshop: Workshop) -> Report:
 
 def by_age(workshop: Workshop) -> Report:
     """One user's import into a database that was never analyzed: does it slow down on the way?"""
-    calls, batch = (8, 100) if workshop.quick else (20, 500)
+    calls, batch = (4, 100) if workshop.quick else (20, 500)
     database = _database(workshop)
     say(f"importing {calls * batch:,} memories of one user into a new database")
     first = workshop.person(database, "first user", 10)

@@ -12,7 +12,7 @@ from tests.support.postgres import Database
 
 def run(workshop: Workshop) -> list[Report]:
     """The same search in two copies of a database, one of them without row-level security."""
-    rounds = 40 if workshop.quick else 300
+    rounds = 20 if workshop.quick else 300
     crowd = workshop.large
     say("copying the database, without row-level security")
     unguarded = workshop.server.create_database(crowd.database)

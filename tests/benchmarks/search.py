@@ -57,7 +57,7 @@ def _expect(rows: list[Any]) -> None:
 
 def by_size(workshop: Workshop) -> Report:
     """The users of three sizes in one large table."""
-    rounds = 40 if workshop.quick else 300
+    rounds = 20 if workshop.quick else 300
     crowd = workshop.large
     rows = []
     with connect(crowd.database) as connection:
@@ -83,7 +83,7 @@ def by_size(workshop: Workshop) -> Report:
 
 def by_total(workshop: Workshop) -> Report:
     """The same user, alone with another one and among many."""
-    rounds = 40 if workshop.quick else 300
+    rounds = 20 if workshop.quick else 300
     size = workshop.sizes[1]
     contenders: dict[str, Callable[[int], None]] = {}
     crowds: list[Crowd] = [workshop.small, workshop.large]
