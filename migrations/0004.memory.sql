@@ -22,7 +22,6 @@ create table if not exists memos_private.memory (
     recorded_at   timestamptz not null,
     pinned        boolean not null default false,
     tier          text not null default 'warm',
-    constraint memory_pkey primary key (user_id, memory_id),
     constraint one_memory_per_content unique (user_id, content_hash),
     constraint version_counts_from_one check (version >= 1),
     constraint importance_is_a_fraction check (importance between 0 and 1),
@@ -35,6 +34,18 @@ create table if not exists memos_private.memory (
     constraint metadata_is_an_object check (jsonb_typeof(metadata) = 'object'),
     constraint validity_is_not_empty check (valid_until > valid_from)
 );
+do $$
+begin
+    if not exists (
+        select from pg_catalog.pg_constraint
+        where conname = 'memory_pkey' and conrelid = 'memos_private.memory'::regclass
+    ) then
+        -- After the other index: without statistics the planner takes the newer of two that look alike,
+        -- and look-ups by id have to be look-ups by key from the first row on.
+        alter table memos_private.memory add constraint memory_pkey primary key (user_id, memory_id);
+    end if;
+end
+$$;
 comment on table memos_private.memory is
     'What is remembered now, one row a memory. Earlier versions are in memory_history.';
 comment on column memos_private.memory.memory_id is

@@ -1,3 +1,21 @@
+create or replace function memos_private.analyze_first_memories()
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    if (select c.reltuples < 0 from pg_class as c where c.oid = 'memos_private.memory'::regclass)
+        and pg_try_advisory_xact_lock(hashtextextended('memos.analyze', 0))
+    then
+        analyze memos_private.memory;
+    end if;
+end
+$body$;
+comment on function memos_private.analyze_first_memories is
+    'Without statistics the planner takes any index that leads with user_id for as good as the right one, '
+    'and an import into a new database would slow down with the square of its size.';
+
 -- The one write path for new memories: add_memory, add_memories and whatever imports call it.
 -- Sorted by hash and by request id, so that two batches with the same texts cannot deadlock.
 create or replace function memos_private.store_memories(
@@ -21,6 +39,7 @@ declare
     v_model_id smallint;
     v_answered int[] := '{}';
     v_created uuid[];
+    v_ids uuid[];
 begin
     perform memos_private.require_valid_memories(p_memories);
     perform memos_private.share_embedding_models();
@@ -60,46 +79,52 @@ begin
         returning s.memory_id
     )
     select coalesce(array_agg(s.memory_id), '{}') into v_created from stored as s;
-
-    if v_has_requests then
-        update memos_private.request as r
-        set memory_id = s.memory_id
-        from unnest(p_memories) as m
-        join memos_private.memory as s on s.user_id = p_user_id and s.content_hash = m.content_hash
-        where r.user_id = p_user_id and r.request_id = m.request_id
-            and r.memory_id = m.memory_id and r.memory_id <> s.memory_id;
+    if cardinality(v_created) >= 100 then
+        perform memos_private.analyze_first_memories();
     end if;
 
-    -- Under repeatable read a content that another session stored meanwhile is there but not visible.
-    if cardinality(v_created) < cardinality(p_memories) and exists (
-        select from unnest(p_memories) as m
-        where m.ordinal <> all (v_answered) and not exists (
-            select from memos_private.memory as s
-            where s.user_id = p_user_id and s.content_hash = m.content_hash
-        )
-    ) then
+    -- The answer for each memory, by its place.
+    v_ids := array(
+        select case
+            when m.ordinal = any (v_answered) then (
+                select r.memory_id from memos_private.request as r
+                where r.user_id = p_user_id and r.request_id = m.request_id
+            )
+            else (
+                select s.memory_id from memos_private.memory as s
+                where s.user_id = p_user_id and s.content_hash = m.content_hash
+            ) end
+        from unnest(p_memories) as m
+        order by m.ordinal
+    );
+    if array_position(v_ids, null) is not null then
+        -- Repeatable read: there, but not visible.
         raise exception 'another session stored the same content meanwhile'
             using errcode = 'serialization_failure', hint = 'repeat the transaction';
     end if;
-
+    if v_has_requests then
+        update memos_private.request as r
+        set memory_id = v_ids[m.ordinal]
+        from unnest(p_memories) as m
+        where r.user_id = p_user_id and r.request_id = m.request_id
+            and r.memory_id = m.memory_id and r.memory_id <> v_ids[m.ordinal];
+    end if;
     if v_has_embeddings then
         -- Queue before vectors, as workers do, so that neither waits for the other in a ring.
         perform from memos_private.embedding_queue as q
         where q.user_id = p_user_id and q.model_id = v_model_id and q.memory_id in (
-            select s.memory_id
+            select v_ids[m.ordinal]
             from unnest(p_memories) as m
-            join memos_private.memory as s on s.user_id = p_user_id and s.content_hash = m.content_hash
-            where m.embedding is not null and m.ordinal <> all (v_answered)
+            where m.embedding is not null and v_ids[m.ordinal] <> m.memory_id
         )
         order by q.memory_id
         for update;
         with stored as (
             insert into memos_private.embedding as e (user_id, model_id, memory_id, passage, embedding)
-            select p_user_id, v_model_id, s.memory_id, 0, m.embedding
+            select p_user_id, v_model_id, v_ids[m.ordinal], 0, m.embedding
             from unnest(p_memories) as m
-            join memos_private.memory as s on s.user_id = p_user_id and s.content_hash = m.content_hash
             where m.embedding is not null and m.ordinal <> all (v_answered)
-            order by s.memory_id
+            order by v_ids[m.ordinal]
             on conflict (user_id, model_id, memory_id, passage) do nothing
             returning e.memory_id
         )
@@ -110,11 +135,8 @@ begin
     perform memos_private.enqueue_embeddings(p_user_id, v_created);
 
     return query
-    select m.ordinal, coalesce(r.memory_id, s.memory_id), m.memory_id = any (v_created)
+    select m.ordinal, v_ids[m.ordinal], v_ids[m.ordinal] = m.memory_id
     from unnest(p_memories) as m
-    left join memos_private.request as r on r.user_id = p_user_id and r.request_id = m.request_id
-    left join memos_private.memory as s
-        on s.user_id = p_user_id and s.content_hash = m.content_hash
     order by m.ordinal;
 end
 $body$;
