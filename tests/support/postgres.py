@@ -190,10 +190,11 @@ class Server:
     def crash(self) -> None:
         """Kill the postmaster and all its children at once, as a power failure would."""
         process = self._postgresql.child_process
-        listing = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True
-        )
-        children = [int(pid) for pid in listing.stdout.split()]
+        children = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):  # a minimal machine has no ps
+            with contextlib.suppress(OSError):  # ended meanwhile
+                if int(stat.read_text().rpartition(")")[2].split()[1]) == process.pid:
+                    children.append(int(stat.parent.name))
         for pid in (process.pid, *children):
             with contextlib.suppress(ProcessLookupError):  # it ended by itself meanwhile
                 os.kill(pid, signal.SIGKILL)
