@@ -56,6 +56,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
+    v_crowded text[];
     v_before int;
     v_after int;
 begin
@@ -63,17 +64,17 @@ begin
         perform memos_private.refuse_argument('p_user_id', 'it is null', 'the uuid of a user');
     end if;
     perform memos_private.lock_postings(p_user_id);
-    with crowded as (
+    v_crowded := array(
         select p.lexeme
         from memos_private.posting as p
         where p.user_id = p_user_id and cardinality(p.memory_ids) < 64
         group by p.lexeme
         having count(*) > 1
-    ),
-    small as (
+    );
+    with small as (
         delete from memos_private.posting as p
-        using crowded as c
-        where p.user_id = p_user_id and p.lexeme = c.lexeme and cardinality(p.memory_ids) < 64
+        using unnest(v_crowded) as c (lexeme)
+        where p.user_id = p_user_id and p.lexeme = c.lexeme collate "C" and cardinality(p.memory_ids) < 64
         returning p.lexeme, p.memory_ids, p.frequencies, p.lengths
     ),
     packed as (
