@@ -188,6 +188,12 @@ def _connect(dsn: str) -> psycopg.Connection[Any]:
 def _locked(dsn: str, log: Log) -> Iterator[psycopg.Connection[Any]]:
     """A connection that holds the session advisory lock: the server frees it if we die."""
     with _connect(dsn) as connection:
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise MigrationError(
+                f"the database's encoding is {encoding}: memOS needs UTF8"
+                " (create database ... encoding 'UTF8' template template0)"
+            )
         row = connection.execute("select pg_try_advisory_lock(%s)", (ADVISORY_LOCK,)).fetchone()
         if not row[0]:
             log("another process is migrating this database: waiting for it")

@@ -248,3 +248,15 @@ def test_two_processes_at_once_end_in_one_schema(empty_database: Database) -> No
     assert applied
     assert len(applied) == len(set(applied))
     assert migrate.state(empty_database.dsn).current
+
+
+def test_a_database_of_another_encoding_is_refused(empty_database: Database) -> None:
+    with empty_database.connect() as connection:
+        connection.execute("drop database if exists latin")
+        connection.execute("create database latin encoding 'LATIN1' locale 'C' template template0")
+        try:
+            latin = psycopg.conninfo.make_conninfo(empty_database.dsn, dbname="latin")
+            with pytest.raises(MigrationError, match="LATIN1"):
+                migrate.migrate(latin)
+        finally:
+            connection.execute("drop database latin")
