@@ -96,7 +96,7 @@ begin
         ),
         pool as (
             (select d.memory_id from dense as d order by d.score desc, d.memory_id limit v_depth)
-            union
+            union all
             (select l.memory_id from lexical as l order by l.score desc, l.memory_id limit v_depth)
         ),
         candidates as (

@@ -6,11 +6,12 @@ set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_weights constant jsonb := '{"dense": 1, "lexical": 1}';
-    v_lanes constant text[] := array(select jsonb_object_keys(v_weights));
+    v_lanes text[];
 begin
     if p_weights is null then
         return v_weights;
     end if;
+    v_lanes := array(select jsonb_object_keys(v_weights));
     if jsonb_typeof(p_weights) <> 'object' or p_weights - v_lanes <> '{}' or exists (
         select from jsonb_each(p_weights) as w
         where case when jsonb_typeof(w.value) = 'number'

@@ -7,34 +7,25 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $body$
 #variable_conflict use_column
+declare
+    v_languages regconfig[];
 begin
-    return query
-    with corpus as (
-        select sum(c.documents)::double precision as documents,
-            (sum(c.tokens) / nullif(sum(c.documents), 0))::double precision as length,
-            array_agg(distinct c.language) as languages
-        from memos_private.corpus as c
-        where c.user_id = p_user_id
-    ),
-    terms as (
+    select sum(c.documents), sum(c.tokens) / nullif(sum(c.documents), 0), array_agg(distinct c.language)
+    into documents, length, v_languages
+    from memos_private.corpus as c
+    where c.user_id = p_user_id;
+    select array_agg(t.lexeme), array_agg(memos_private.bm25_idf(documents, (
+            select coalesce(sum(cardinality(p.memory_ids)), 0)
+            from memos_private.posting as p
+            where p.user_id = p_user_id and p.lexeme = t.lexeme collate "C"
+        )))
+    into lexemes, idf
+    from (
         select distinct l.lexeme
-        from corpus as c
-        cross join unnest(c.languages) as g (language)
+        from unnest(v_languages) as g (language)
         cross join lateral memos_private.lexemes(g.language, p_query) as l
-    ),
-    weighted as (
-        select array_agg(t.lexeme) as lexemes,
-            array_agg(memos_private.bm25_idf(c.documents, (
-                select coalesce(sum(cardinality(p.memory_ids)), 0)
-                from memos_private.posting as p
-                where p.user_id = p_user_id and p.lexeme = t.lexeme collate "C"
-            ))) as idf
-        from terms as t
-        cross join corpus as c
-    )
-    select c.documents, c.length, w.lexemes, w.idf
-    from corpus as c
-    cross join weighted as w;
+    ) as t;
+    return next;
 end
 $body$;
 comment on function memos_private.query_terms is
