@@ -224,7 +224,16 @@ def _vector(name: str, value: Any) -> HalfVector:
 def _vectors(name: str, value: Any) -> list[HalfVector | None]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise _bad(name, "a list of vectors", value)
-    return [None if item is None else _vector(name, item) for item in value]
+    items = list(value)
+    try:
+        # All at once where they are alike; what is odd is named below.
+        with np.errstate(over="ignore"):
+            block = np.asarray(items, dtype=np.float32).astype(np.float16)
+    except (TypeError, ValueError):
+        block = np.empty(0)
+    if block.ndim == 2 and block.size and np.isfinite(block).all():
+        return [HalfVector(row) for row in block]
+    return [None if item is None else _vector(name, item) for item in items]
 
 
 _CONVERT: dict[str, Callable[[str, Any], Any]] = {

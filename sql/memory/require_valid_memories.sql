@@ -48,11 +48,12 @@ begin
             when octet_length(m.content) > v_max_content then 'content'
             when m.kind is null or m.kind !~ '^[a-z][a-z0-9_]{0,63}$' then 'kind'
             when m.tags is null or cardinality(m.tags) > 64 or array_ndims(m.tags) > 1 then 'tags'
-            when exists (
+            when m.tags <> '{}' and exists (
                 select from unnest(m.tags) as t where t is null or t !~ '\S' or length(t) > 256
             ) then 'tags'
             when m.metadata is null or jsonb_typeof(m.metadata) <> 'object'
-                or octet_length(m.metadata::text) > v_max_metadata then 'metadata'
+                or m.metadata <> '{}' and octet_length(m.metadata::text) > v_max_metadata
+                then 'metadata'
             when not coalesce(m.importance between 0 and 1, false) then 'importance'
             when not coalesce(m.confidence between 0 and 1, false) then 'confidence'
             when m.privacy_level is null

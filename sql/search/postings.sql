@@ -59,9 +59,9 @@ begin
             where length(t.content) > 50000
         ),
         lengths as (
-            select l.user_id, l.memory_id, sum(l.frequency)::int as length
+            select l.memory_id, sum(l.frequency)::int as length
             from lexemes as l
-            group by l.user_id, l.memory_id
+            group by l.memory_id
         ),
         posted as (
             insert into memos_private.posting (
@@ -73,7 +73,7 @@ begin
                 select l.user_id, l.lexeme, array_agg(l.memory_id) as memory_ids,
                     array_agg(l.frequency) as frequencies, array_agg(n.length) as lengths
                 from lexemes as l
-                join lengths as n using (user_id, memory_id)
+                join lengths as n using (memory_id)
                 group by l.user_id, l.lexeme
             ) as b
             cross join lateral generate_series(1, cardinality(b.memory_ids), 64) as n
