@@ -116,11 +116,13 @@ begin
             'a JSON array of claimed rows and as many vectors, none null, in the same order'
         );
     end if;
-    select r.ordinal, p_embeddings[r.ordinal] as embedding, m as model
+    select r.ordinal, r.embedding, m as model
     into v_bad
     from (
-        select r.*, count(*) over (partition by r.user_id, r.memory_id, r.model, r.passage) as times
+        select r.*, v.embedding,
+            count(*) over (partition by r.user_id, r.memory_id, r.model, r.passage) as times
         from memos_private.embedding_results(p_results) as r
+        join unnest(p_embeddings) with ordinality as v (embedding, ordinal) using (ordinal)
     ) as r
     left join memos_private.embedding_model as m on m.name = r.model
     left join memos_private.embedding_queue as q
@@ -128,8 +130,7 @@ begin
             and q.version = r.version and q.worker = p_worker
     where r.passage >= q.passages or m.name is null or r.user_id is null or r.memory_id is null or r.version is null
         or r.passage is null or r.passage < 0 or r.times > 1
-        or vector_dims(p_embeddings[r.ordinal]) <> m.dimensions
-        or l2_norm(p_embeddings[r.ordinal]) = 0
+        or vector_dims(r.embedding) <> m.dimensions or l2_norm(r.embedding) = 0
     order by r.ordinal
     limit 1;
     if found then
@@ -153,9 +154,9 @@ begin
     order by m.user_id, m.memory_id
     for key share;
     with results as (
-        select r.user_id, r.memory_id, r.version, m.model_id, r.passage,
-            p_embeddings[r.ordinal] as embedding
+        select r.user_id, r.memory_id, r.version, m.model_id, r.passage, v.embedding
         from memos_private.embedding_results(p_results) as r
+        join unnest(p_embeddings) with ordinality as v (embedding, ordinal) using (ordinal)
         join memos_private.embedding_model as m on m.name = r.model
     ),
     held as (

@@ -83,12 +83,14 @@ begin
                 coalesce(f.importance, 0.5), coalesce(f.confidence, 1.0),
                 coalesce(f.privacy_level, 'balanced'), coalesce(f.provenance, 'user'), f.session_id,
                 f.position, f.occurred_at, null, null, f.request_id,
-                coalesce(p_embeddings[e.ordinal], f.embedding::text::public.halfvec)
+                coalesce(e.embedding, f.embedding::text::public.halfvec)
             )::memos_private.memory_input
             order by e.ordinal
         )
         into v_memories
-        from jsonb_array_elements(p_memories) with ordinality as e (object, ordinal)
+        -- Side by side: a subscript would walk the array from its start for every vector.
+        from rows from (jsonb_array_elements(p_memories), unnest(p_embeddings))
+            with ordinality as e (object, embedding, ordinal)
         cross join lateral jsonb_to_record(e.object) as f (
             content text, kind text, tags text[], metadata jsonb, embedding jsonb, importance real,
             confidence real, privacy_level text, provenance text, session_id text, position int,

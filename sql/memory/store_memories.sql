@@ -110,7 +110,15 @@ begin
             and r.memory_id = m.memory_id and r.memory_id <> v_ids[m.ordinal];
     end if;
     if v_has_embeddings then
-        -- Queue before vectors, as workers do, so that neither waits for the other in a ring.
+        insert into memos_private.embedding (user_id, model_id, memory_id, passage, embedding)
+        select p_user_id, v_model_id, m.memory_id, 0, m.embedding
+        from unnest(p_memories) as m
+        where m.embedding is not null and v_ids[m.ordinal] = m.memory_id
+        order by m.memory_id;
+    end if;
+    if v_has_embeddings and cardinality(v_created) < cardinality(p_memories) then
+        -- A vector for a memory that was there. Queue before vectors, as workers do, so that neither
+        -- waits for the other in a ring.
         perform from memos_private.embedding_queue as q
         where q.user_id = p_user_id and q.model_id = v_model_id and q.memory_id in (
             select v_ids[m.ordinal]
@@ -123,7 +131,8 @@ begin
             insert into memos_private.embedding as e (user_id, model_id, memory_id, passage, embedding)
             select p_user_id, v_model_id, v_ids[m.ordinal], 0, m.embedding
             from unnest(p_memories) as m
-            where m.embedding is not null and m.ordinal <> all (v_answered)
+            where m.embedding is not null and v_ids[m.ordinal] <> m.memory_id
+                and m.ordinal <> all (v_answered)
             order by v_ids[m.ordinal]
             on conflict (user_id, model_id, memory_id, passage) do nothing
             returning e.memory_id
