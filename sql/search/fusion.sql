@@ -95,7 +95,13 @@ begin
             from lexical as l
         ),
         pool as (
-            (select d.memory_id from dense as d order by d.score desc, d.memory_id limit v_depth)
+            -- Grouped: the passages of one long memory must not crowd the others out.
+            (
+                select d.memory_id from dense as d
+                group by d.memory_id
+                order by max(d.score) desc, d.memory_id
+                limit v_depth
+            )
             union all
             (select l.memory_id from lexical as l order by l.score desc, l.memory_id limit v_depth)
         ),
