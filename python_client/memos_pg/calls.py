@@ -279,11 +279,13 @@ _TYPES: dict[str, str] = {
     "model": "text",
     "name": "text",
     "occurred_at": "timestamptz",
+    "now": "timestamptz",
     "options": "jsonb",
     "pinned": "boolean",
     "position": "int",
     "privacy_level": "text",
     "provenance": "text",
+    "profile": "text",
     "provider": "text",
     "purpose": "text",
     "query": "text",
@@ -515,6 +517,8 @@ class UserCalls:
         explain: bool | None = None,
         record: bool | None = None,
         purpose: str | None = None,
+        profile: str | None = None,
+        now: datetime | None = None,
     ) -> Call[list[SearchResult]]:
         """The memories that answer `query`, best first, within the limits of rows and tokens."""
         return _call(
@@ -541,6 +545,8 @@ class UserCalls:
             explain=explain,
             record=record,
             purpose=purpose,
+            profile=profile,
+            now=now,
         )
 
     def replay_search(self, search_id: UUID | str) -> Call[list[SearchResult]]:

@@ -141,7 +141,13 @@ begin
         using stored as s
         where q.user_id = p_user_id and q.model_id = v_model_id and q.memory_id = s.memory_id;
     end if;
-    perform memos_private.enqueue_embeddings(p_user_id, v_created);
+    -- With a vector for each and no other model there is nothing to look for.
+    if not v_has_embeddings
+        or exists (select from unnest(p_memories) as m where m.embedding is null)
+        or exists (select from memos_private.embedding_model as d where d.model_id <> v_model_id)
+    then
+        perform memos_private.enqueue_embeddings(p_user_id, v_created);
+    end if;
 
     return query
     select m.ordinal, v_ids[m.ordinal], v_ids[m.ordinal] = m.memory_id

@@ -1,5 +1,5 @@
 create or replace function memos_private.ranked_contents(
-    p_user_id uuid, p_ranked memos_private.ranked[], p_versions memos_private.version_key[]
+    p_user_id uuid, p_ranked memos_private.candidate[], p_versions memos_private.version_key[]
 )
 returns table (
     place bigint, score double precision, memory_id uuid, version int, content text, kind text,
@@ -17,13 +17,17 @@ begin
         return query
         select r.place, r.score, m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata,
             m.session_id, m.position, m.occurred_at
-        from unnest(p_ranked) with ordinality as r (memory_id, score, place)
+        from unnest(p_ranked) with ordinality as r (
+            memory_id, score, dense, lexical, context, session, graph, time, factors, place
+        )
         join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = r.memory_id;
     else
         return query
         select r.place, r.score, m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata,
             m.session_id, m.position, m.occurred_at
-        from unnest(p_ranked) with ordinality as r (memory_id, score, place)
+        from unnest(p_ranked) with ordinality as r (
+            memory_id, score, dense, lexical, context, session, graph, time, factors, place
+        )
         join unnest(p_versions) as v using (memory_id)
         join memos_private.memory_version as m
             on m.user_id = p_user_id and m.memory_id = v.memory_id and m.version = v.version;
@@ -35,12 +39,12 @@ comment on function memos_private.ranked_contents is
 
 create or replace function memos_private.fit_budget(
     p_user_id      uuid,
-    p_ranked       memos_private.ranked[],
+    p_ranked       memos_private.candidate[],
     p_versions     memos_private.version_key[],
     p_token_budget int,
     p_limit        int
 )
-returns memos_private.ranked[]
+returns memos_private.candidate[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -48,17 +52,17 @@ as $body$
 declare
     v_row record;
     v_left int := p_token_budget;
-    v_fitting memos_private.ranked[] := '{}';
+    v_fitting memos_private.candidate[] := '{}';
 begin
     for v_row in
-        select c.memory_id, c.score, memos_private.estimate_tokens(c.content) as tokens
+        select c.place, memos_private.estimate_tokens(c.content) as tokens
         from memos_private.ranked_contents(p_user_id, p_ranked, p_versions) as c
         order by c.place
     loop
         exit when cardinality(v_fitting) = p_limit;
         if v_row.tokens <= v_left then
             v_left := v_left - v_row.tokens;
-            v_fitting := v_fitting || row(v_row.memory_id, v_row.score)::memos_private.ranked;
+            v_fitting := v_fitting || p_ranked[v_row.place];
         end if;
     end loop;
     return v_fitting;

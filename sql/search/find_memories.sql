@@ -15,10 +15,11 @@ create or replace function memos_private.find_memories(
     p_valid_at     timestamptz,
     p_recorded_at  timestamptz,
     p_fusion       text,
-    p_weights      jsonb,
+    p_weights      memos_private.search_weights,
     p_rrf_k        int,
     p_include_cold boolean,
-    p_explain      boolean
+    p_explain      boolean,
+    p_now          timestamptz
 )
 returns table (
     rank int, memory_id uuid, version int, content text, score double precision, kind text,
@@ -38,18 +39,19 @@ declare
         p_user_id, p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_valid_at, p_recorded_at,
         p_include_cold
     );
+    -- With a budget, a row that does not fit makes room for the next one.
+    v_limit constant int := case when p_token_budget is null then p_limit else p_limit * 10 end;
+    v_depth constant int :=
+        case p_fusion when 'rrf' then greatest(1000, v_limit) else greatest(100, v_limit * 2) end;
     v_documents double precision;
     v_length double precision;
     v_lexemes text[];
     v_idf double precision[];
-    v_dense double precision := p_weights -> 'dense';
-    v_lexical double precision := p_weights -> 'lexical';
-    v_embedding halfvec;
-    v_memories double precision;
+    v_dense memos_private.lane;
+    v_lexical memos_private.lane;
+    v_period tstzrange;
+    v_ranked memos_private.candidate[];
     v_explanation jsonb;
-    v_ranked memos_private.ranked[];
-    -- With a budget, a row that does not fit makes room for the next one.
-    v_depth constant int := case when p_token_budget is null then p_limit else p_limit * 10 end;
 begin
     if v_as_of then
         v_documents := cardinality(v_scope);
@@ -58,70 +60,68 @@ begin
         select t.documents, t.length, t.lexemes, t.idf into v_documents, v_length, v_lexemes, v_idf
         from memos_private.query_terms(p_user_id, p_query) as t;
     end if;
+    if p_embedding is not null and p_weights.dense > 0 then
+        v_dense := memos_private.dense_candidates(
+            p_user_id, p_model.model_id, p_embedding, v_scope, v_as_of, v_depth
+        );
+    end if;
+    if v_lexemes is not null and p_weights.lexical > 0 then
+        v_lexical := memos_private.lexical_candidates(
+            p_user_id, v_lexemes, v_idf, v_length,
+            greatest(coalesce(cardinality(v_scope), v_documents), 1), v_scope, v_as_of, v_depth
+        );
+    end if;
 
-    -- A lane that has nothing to go by is off, and the explanation says so.
-    v_dense := case when p_embedding is null then 0 else v_dense end;
-    v_lexical := case when v_lexemes is null then 0 else v_lexical end;
-    v_embedding := case when v_dense > 0 then p_embedding end;
-    v_lexemes := case when v_lexical > 0 then v_lexemes end;
-    v_memories := greatest(coalesce(cardinality(v_scope), v_documents), 1);
-
-    v_ranked := case p_fusion
-        when 'rrf' then memos_private.fuse_reciprocal_rank(
-            p_user_id, p_model.model_id, v_embedding, v_lexemes, v_idf, v_length, v_scope, v_as_of,
-            v_dense, v_lexical, p_rrf_k, v_depth
-        )
-        when 'calibrated' then memos_private.fuse_calibrated(
-            p_user_id, p_model.model_id, v_embedding, v_lexemes, v_idf, v_length, v_scope, v_as_of,
-            v_dense, v_lexical, v_memories, v_depth
-        )
-    end;
+    if p_fusion = 'rrf' then
+        v_ranked := memos_private.fuse_reciprocal_rank(v_dense, v_lexical, p_weights, p_rrf_k, v_limit);
+    else
+        v_period := case when p_weights.time > 0
+            then memos_private.question_period(p_query, p_now) end;
+        v_ranked := memos_private.fuse_calibrated(
+            p_user_id, v_dense, v_lexical, p_weights, v_scope, v_as_of, v_period, p_now, v_depth, v_limit
+        );
+    end if;
     if p_token_budget is not null then
         v_ranked := memos_private.fit_budget(
             p_user_id, v_ranked, case when v_as_of then v_scope end, p_token_budget, p_limit
         );
     end if;
-    if p_explain then
-        v_explanation := jsonb_build_object(
-            'fusion', p_fusion,
-            'model', p_model.name,
-            'index', case when v_scope is null then 'exact, all current memories'
-                else format('exact, %s versions that pass the filters', cardinality(v_scope)) end,
-            'lanes_off', jsonb_strip_nulls(jsonb_build_object(
-                'dense', case
-                    when v_dense > 0 then null
-                    when (p_weights -> 'dense')::numeric = 0 then 'its weight is 0'
-                    when p_model.name is null then 'no embedding model is registered'
-                    else format('no vector was given, and the database cannot make one of model "%s"',
-                        p_model.name) end,
-                'lexical', case
-                    when v_lexical > 0 then null
-                    when (p_weights -> 'lexical')::numeric = 0 then 'its weight is 0'
-                    when coalesce(v_documents, 0) = 0 then 'the user has no memories'
-                    else 'the query has no word to look for' end
-            ))
-        ) || case when p_fusion = 'rrf' then jsonb_build_object('k', p_rrf_k) else '{}' end
-        || jsonb_strip_nulls(jsonb_build_object('valid_at', p_valid_at, 'recorded_at', p_recorded_at));
-    end if;
 
     if p_explain then
-        return query
-        select m.place::int, m.memory_id, m.version, m.content, m.score, m.kind, m.tags, m.metadata,
-            m.session_id, m.position, m.occurred_at,
-            v_explanation || jsonb_build_object('lanes', e.lanes)
-        from memos_private.ranked_contents(p_user_id, v_ranked, case when v_as_of then v_scope end) as m
-        join memos_private.explain_lanes(
-            p_user_id, p_model.model_id, v_embedding, v_lexemes, v_idf, v_length, v_scope, v_as_of,
-            v_dense, v_lexical, v_memories, p_fusion, p_rrf_k, v_ranked
-        ) as e using (memory_id)
-        order by m.place;
-    else
-        return query
-        select m.place::int, m.memory_id, m.version, m.content, m.score, m.kind, m.tags, m.metadata,
-            m.session_id, m.position, m.occurred_at, null::jsonb
-        from memos_private.ranked_contents(p_user_id, v_ranked, case when v_as_of then v_scope end) as m
-        order by m.place;
+        v_explanation := jsonb_strip_nulls(jsonb_build_object(
+            'fusion', p_fusion,
+            'k', case when p_fusion = 'rrf' then p_rrf_k end,
+            'model', p_model.name,
+            'scope', case when v_scope is null then 'all current memories'
+                else format('%s versions that pass the filters', cardinality(v_scope)) end,
+            'paths', jsonb_build_object('dense', v_dense.path, 'lexical', v_lexical.path),
+            'period', v_period,
+            'valid_at', p_valid_at,
+            'recorded_at', p_recorded_at
+        )) || jsonb_build_object('lanes_off', jsonb_strip_nulls(jsonb_build_object(
+            'dense', case
+                when v_dense.path is not null then null
+                when p_weights.dense = 0 then 'its weight is 0'
+                when p_model.name is null then 'no embedding model is registered'
+                else format('no vector was given, and the database cannot make one of model "%s"',
+                    p_model.name) end,
+            'lexical', case
+                when v_lexical.path is not null then null
+                when p_weights.lexical = 0 then 'its weight is 0'
+                when coalesce(v_documents, 0) = 0 then 'the user has no memories'
+                else 'the query has no word to look for' end
+        )));
     end if;
+    return query
+    select m.place::int, m.memory_id, m.version, m.content, m.score, m.kind, m.tags, m.metadata,
+        m.session_id, m.position, m.occurred_at,
+        case when p_explain then v_explanation || jsonb_build_object(
+            'lanes', memos_private.explain_candidate(
+                v_ranked[m.place], v_dense, v_lexical, p_weights, p_fusion
+            )
+        ) end
+    from memos_private.ranked_contents(p_user_id, v_ranked, case when v_as_of then v_scope end) as m
+    order by m.place;
 end
 $body$;
 comment on function memos_private.find_memories is

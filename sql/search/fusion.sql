@@ -1,45 +1,31 @@
--- Two ways to make one ranking of the lanes, each a statement of its own: a plan that holds every variant
--- costs more to open than a search of a thousand memories takes.
 create or replace function memos_private.fuse_reciprocal_rank(
-    p_user_id   uuid,
-    p_model_id  smallint,
-    p_embedding public.halfvec,
-    p_lexemes   text[],
-    p_idf       double precision[],
-    p_length    double precision,
-    p_scope     memos_private.version_key[],
-    p_as_of     boolean,
-    p_dense     double precision,
-    p_lexical   double precision,
-    p_k         int,
-    p_limit     int
+    p_dense   memos_private.lane,
+    p_lexical memos_private.lane,
+    p_weights memos_private.search_weights,
+    p_k       int,
+    p_limit   int
 )
-returns memos_private.ranked[]
+returns memos_private.candidate[]
 language plpgsql
-stable
+immutable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $body$
-declare
-    v_k1 constant double precision := memos_private.setting('bm25_k1');
-    v_b constant double precision := memos_private.setting('bm25_b');
 begin
     return array(
-        select row(r.memory_id, sum(r.share))::memos_private.ranked
+        select row(
+            r.memory_id, coalesce(sum(r.dense), 0) + coalesce(sum(r.lexical), 0), sum(r.dense),
+            sum(r.lexical), null, null, null, null, null
+        )::memos_private.candidate
         from (
-            select d.memory_id,
-                p_dense / (p_k + row_number() over (order by max(d.score) desc, d.memory_id)) as share
-            from memos_private.dense_lane(p_user_id, p_model_id, p_embedding, p_scope, p_as_of) as d
-            group by d.memory_id
+            select d.memory_id, p_weights.dense / (p_k + d.rank) as dense, null::double precision as lexical
+            from unnest(p_dense.memory_ids) with ordinality as d (memory_id, rank)
             union all
-            select l.memory_id,
-                p_lexical / (p_k + row_number() over (order by l.score desc, l.memory_id))
-            from memos_private.lexical_lane(
-                p_user_id, p_lexemes, p_idf, p_length, v_k1, v_b, p_scope, p_as_of
-            ) as l
+            select l.memory_id, null, p_weights.lexical / (p_k + l.rank)
+            from unnest(p_lexical.memory_ids) with ordinality as l (memory_id, rank)
         ) as r
         group by r.memory_id
-        order by sum(r.share) desc, r.memory_id
+        order by coalesce(sum(r.dense), 0) + coalesce(sum(r.lexical), 0) desc, r.memory_id
         limit p_limit
     );
 end
@@ -48,110 +34,179 @@ comment on function memos_private.fuse_reciprocal_rank is
     'Reciprocal rank fusion (Cormack, Clarke and Buettcher 2009): weight / (k + rank), summed over the '
     'lanes that found the memory. Ranks count from 1; ties go to the older memory.';
 
-create or replace function memos_private.fuse_calibrated(
-    p_user_id   uuid,
-    p_model_id  smallint,
-    p_embedding public.halfvec,
-    p_lexemes   text[],
-    p_idf       double precision[],
-    p_length    double precision,
-    p_scope     memos_private.version_key[],
-    p_as_of     boolean,
-    p_dense     double precision,
-    p_lexical   double precision,
-    p_memories  double precision,
-    p_limit     int
+-- What a memory that is not among the p_depth best of a lane scores at most.
+create or replace function memos_private.lane_floor(
+    p_lane memos_private.lane, p_depth int, p_unfound double precision
 )
-returns memos_private.ranked[]
+returns double precision
+language sql
+immutable
+parallel safe
+return case when cardinality(p_lane.scores) >= p_depth then p_lane.scores[p_depth] else p_unfound end;
+comment on function memos_private.lane_floor is
+    'The score that stands for that of a memory which a lane does not list: the last of a full list, else '
+    'p_unfound.';
+
+create or replace function memos_private.standardise(
+    p_score double precision, p_mean double precision, p_deviation double precision
+)
+returns double precision
+language sql
+immutable
+parallel safe
+return coalesce((p_score - p_mean) / p_deviation, 0);
+comment on function memos_private.standardise is
+    'A score in standard deviations from the mean of its lane; 0 where all scores are the same.';
+
+create or replace function memos_private.importance_factor(p_importance real, p_weight double precision)
+returns double precision
+language sql
+immutable
+parallel safe
+return 1 + p_weight * (p_importance - 0.5);
+comment on function memos_private.importance_factor is
+    'From 1 - p_weight / 2 for importance 0 to 1 + p_weight / 2 for importance 1; 1 for the usual 0.5.';
+
+create or replace function memos_private.recency_factor(
+    p_happened_at timestamptz, p_now timestamptz, p_weight double precision
+)
+returns double precision
+language sql
+immutable
+parallel safe
+return 1 + p_weight * exp(-least(abs(date_part('epoch', p_now - p_happened_at)) / 2592000, 50));
+comment on function memos_private.recency_factor is
+    'From 1 for long ago (or far ahead) to 1 + p_weight for now; a third of that is left after 30 days.';
+
+-- Two statements: which memories compete, by their own scores; and what their surroundings add.
+create or replace function memos_private.fuse_calibrated(
+    p_user_id uuid,
+    p_dense   memos_private.lane,
+    p_lexical memos_private.lane,
+    p_weights memos_private.search_weights,
+    p_scope   memos_private.version_key[],
+    p_as_of   boolean,
+    p_period  tstzrange,
+    p_now     timestamptz,
+    p_depth   int,
+    p_limit   int
+)
+returns memos_private.candidate[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $body$
 declare
-    v_depth constant int := greatest(50, p_limit * 4);
-    v_k1 constant double precision := memos_private.setting('bm25_k1');
-    v_b constant double precision := memos_private.setting('bm25_b');
+    -- Neighbours get 0.3 of a memory's score, those one further 0.3 of that; every memory of a session
+    -- gets 0.4 of the best score in it (the maximum of passage scores, Dai and Callan 2019).
+    v_spread constant double precision := 0.3 * p_weights.context;
+    v_session constant double precision := 0.4 * p_weights.context;
+    v_leaders constant int := greatest(40, p_limit * 2);
+    -- The same state gives the same answer, all day.
+    v_today constant timestamptz := date_trunc('day', p_now, 'UTC');
+    v_dense double precision := case when p_dense.scores is null then 0 else p_weights.dense end;
+    v_lexical double precision := case when p_lexical.scores is null then 0 else p_weights.lexical end;
+    v_dense_floor double precision;
+    v_lexical_floor double precision;
+    v_candidates memos_private.candidate[];
 begin
-    return array(
-        with dense as materialized (
-            select d.memory_id, d.score
-            from memos_private.dense_lane(p_user_id, p_model_id, p_embedding, p_scope, p_as_of) as d
-        ),
-        lexical as materialized (
-            select l.memory_id, l.score
-            from memos_private.lexical_lane(
-                p_user_id, p_lexemes, p_idf, p_length, v_k1, v_b, p_scope, p_as_of
-            ) as l
-        ),
-        dense_spread as (
-            select avg(d.score) as mean, nullif(stddev_pop(d.score), 0) as deviation from dense as d
-        ),
-        lexical_spread as (
-            select memos_private.mean_with_zeros(sum(l.score), p_memories) as mean,
-                memos_private.deviation_with_zeros(
-                    sum(l.score), sum(l.score * l.score), p_memories
-                ) as deviation
-            from lexical as l
-        ),
-        pool as (
-            -- Grouped: the passages of one long memory must not crowd the others out.
-            (
-                select d.memory_id from dense as d
-                group by d.memory_id
-                order by max(d.score) desc, d.memory_id
-                limit v_depth
-            )
-            union all
-            (select l.memory_id from lexical as l order by l.score desc, l.memory_id limit v_depth)
-        ),
-        candidates as (
-            select memory_id, max(d.score) as dense, max(l.score) as lexical
-            from pool
-            left join dense as d using (memory_id)
-            left join lexical as l using (memory_id)
-            group by memory_id
-        )
-        select row(f.memory_id, f.score)::memos_private.ranked
+    if v_dense + v_lexical = 0 then
+        return '{}';
+    end if;
+    v_dense := v_dense / (v_dense + v_lexical);
+    v_lexical := 1 - v_dense;
+    -- Not in a complete list means: no vector yet, which counts as average.
+    v_dense_floor := v_dense * memos_private.standardise(
+        memos_private.lane_floor(p_dense, p_depth, p_dense.mean), p_dense.mean, p_dense.deviation
+    );
+    v_lexical_floor := v_lexical * memos_private.standardise(
+        memos_private.lane_floor(p_lexical, p_depth, 0), p_lexical.mean, p_lexical.deviation
+    );
+    v_candidates := array(
+        select row(c.memory_id, c.dense + c.lexical, c.dense, c.lexical, 0, 0, 0, 0, 0)::memos_private.candidate
         from (
-            select c.memory_id,
-                (
-                    p_dense * coalesce((c.dense - d.mean) / d.deviation, 0)
-                    + p_lexical * coalesce((coalesce(c.lexical, 0) - l.mean) / l.deviation, 0)
-                ) / (p_dense + p_lexical) as score
-            from candidates as c
-            cross join dense_spread as d
-            cross join lexical_spread as l
-        ) as f
-        order by f.score desc, f.memory_id
+            select f.memory_id, coalesce(max(f.dense), v_dense_floor) as dense,
+                coalesce(max(f.lexical), v_lexical_floor) as lexical
+            from (
+                select d.memory_id,
+                    v_dense * memos_private.standardise(d.score, p_dense.mean, p_dense.deviation) as dense,
+                    null::double precision as lexical
+                from unnest(p_dense.memory_ids, p_dense.scores) as d (memory_id, score)
+                union all
+                select l.memory_id, null,
+                    v_lexical * memos_private.standardise(l.score, p_lexical.mean, p_lexical.deviation)
+                from unnest(p_lexical.memory_ids, p_lexical.scores) as l (memory_id, score)
+            ) as f
+            group by f.memory_id
+        ) as c
+        order by c.dense + c.lexical desc, c.memory_id
+        limit p_depth
+    );
+    return array(
+        with leaders as materialized (
+            select c.memory_id, c.score, p.session_id, p.position, p.position - 2 as first,
+                p.position + 2 as last, p.happened_at, p.importance
+            from unnest(v_candidates[:v_leaders]) as c
+            cross join lateral memos_private.placed_memory(p_user_id, c.memory_id, p_scope, p_as_of) as p
+        ),
+        gathered as (
+            select c.memory_id, c.dense, c.lexical, 0::double precision as context,
+                null::text as session_id, null::timestamptz as happened_at, null::real as importance
+            from unnest(v_candidates) as c
+            union all
+            select l.memory_id, null, null, 0, l.session_id, l.happened_at, l.importance
+            from leaders as l
+            union all
+            select n.memory_id, null, null,
+                l.score * case when abs(n.position - l.position) = 2 then v_spread * 0.3 else v_spread end,
+                l.session_id, n.happened_at, n.importance
+            from leaders as l
+            cross join lateral memos_private.session_memories(
+                p_user_id, l.session_id, l.first, l.last, p_scope, p_as_of
+            ) as n
+            where v_spread > 0 and l.score > 0 and n.memory_id <> l.memory_id
+        ),
+        lifted as (
+            select g.memory_id, coalesce(max(g.dense), v_dense_floor) as dense,
+                coalesce(max(g.lexical), v_lexical_floor) as lexical, sum(g.context) as context,
+                max(g.session_id) as session_id, max(g.happened_at) as happened_at,
+                max(g.importance) as importance
+            from gathered as g
+            group by g.memory_id
+            having max(g.happened_at) is not null
+        ),
+        parts as (
+            select f.memory_id, f.dense, f.lexical, f.context, f.happened_at, f.importance,
+                case when f.session_id is null then 0 else v_session * greatest(
+                    max(f.dense + f.lexical + f.context) over (partition by f.session_id), 0
+                ) end as session,
+                p_weights.time * memos_private.period_overlap(p_period, f.happened_at) as time
+            from lifted as f
+        ),
+        scored as (
+            -- A score below the mean gets smaller by a factor below 1, and not nearer to the mean.
+            select s.memory_id, s.dense, s.lexical, s.context, s.session, s.time, s.sum,
+                s.sum * s.factor ^ sign(s.sum) as score
+            from (
+                select p.memory_id, p.dense, p.lexical, p.context, p.session, p.time,
+                    p.dense + p.lexical + p.context + p.session + p.time as sum,
+                    memos_private.importance_factor(p.importance, p_weights.importance)
+                    * memos_private.recency_factor(p.happened_at, v_today, p_weights.recency) as factor
+                from parts as p
+            ) as s
+        )
+        select row(
+            s.memory_id, s.score, s.dense, s.lexical, s.context, s.session, 0, s.time, s.score - s.sum
+        )::memos_private.candidate
+        from scored as s
+        order by s.score desc, s.memory_id
         limit p_limit
     );
 end
 $body$;
 comment on function memos_private.fuse_calibrated is
-    'Weighted mean of each lane''s score in standard deviations from its mean: over the passages that have '
-    'a vector, and over all p_memories, where one without any of the words has BM25 0. Only the best 50 '
-    '(or 4 * p_limit) of each lane compete, with their scores in both. A memory whose vector is pending '
-    'counts as average in the dense lane. Ties go to the older memory.';
-
-create or replace function memos_private.mean_with_zeros(p_sum double precision, p_count double precision)
-returns double precision
-language sql
-immutable
-parallel safe
-return coalesce(p_sum, 0) / p_count;
-comment on function memos_private.mean_with_zeros is
-    'Mean of p_count numbers, all zero but those that were summed.';
-
-create or replace function memos_private.deviation_with_zeros(
-    p_sum double precision, p_sum_of_squares double precision, p_count double precision
-)
-returns double precision
-language sql
-immutable
-parallel safe
-return nullif(
-    sqrt(greatest(coalesce(p_sum_of_squares, 0) / p_count - (coalesce(p_sum, 0) / p_count) ^ 2, 0)), 0
-);
-comment on function memos_private.deviation_with_zeros is
-    'Standard deviation of p_count numbers, all zero but those that were summed; null when there is none.';
+    'Weighted mean of the lanes'' scores in standard deviations from their means, lifted by what is near '
+    'in the same session and by the session''s best memory, by the time that the question names, and by '
+    'importance and recency within bounds. The best p_depth of each lane compete; p_limit come back, '
+    'best first. Ties go to the older memory.';

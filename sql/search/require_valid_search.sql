@@ -1,7 +1,7 @@
 create or replace function memos_private.require_valid_search(
     p_query text, p_has_embedding boolean, p_token_budget int, p_metadata jsonb, p_from timestamptz,
     p_until timestamptz, p_fusion text, p_rrf_k int, p_include_cold boolean, p_explain boolean,
-    p_record boolean, p_purpose text
+    p_record boolean, p_purpose text, p_now timestamptz
 )
 returns void
 language plpgsql
@@ -50,6 +50,8 @@ begin
         perform memos_private.refuse_argument(
             'p_purpose', format('it has %s characters', length(p_purpose)), 'at most 256 characters'
         );
+    elsif not isfinite(p_now) then
+        perform memos_private.refuse_argument('p_now', format('it is %s', p_now), 'null, or a finite time');
     end if;
 end
 $body$;

@@ -19,7 +19,9 @@ create or replace function memos.search_memories(
     p_include_cold boolean default false,
     p_explain      boolean default false,
     p_record       boolean default false,
-    p_purpose      text default null
+    p_purpose      text default null,
+    p_profile      text default null,
+    p_now          timestamptz default null
 )
 returns table (
     rank int, memory_id uuid, version int, content text, score double precision, kind text,
@@ -35,18 +37,28 @@ set memos.user_id = ''
 as $body$
 #variable_conflict use_column
 declare
-    v_weights jsonb;
+    v_profile memos_private.search_profile;
+    v_weights memos_private.search_weights;
     v_model memos_private.embedding_model;
     v_embedding halfvec := p_embedding;
+    v_rrf_k int := p_rrf_k;
+    v_now constant timestamptz := coalesce(p_now, p_valid_at, p_recorded_at, now());
     v_search_id uuid;
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_limit(p_limit);
     perform memos_private.require_valid_search(
         p_query, p_embedding is not null, p_token_budget, p_metadata, p_from, p_until, p_fusion, p_rrf_k,
-        p_include_cold, p_explain, p_record, p_purpose
+        p_include_cold, p_explain, p_record, p_purpose, p_now
     );
-    v_weights := memos_private.lane_weights(p_weights);
+    if p_profile is not null then
+        v_profile := memos_private.require_profile(p_profile);
+        v_rrf_k := v_profile.rrf_k;
+    end if;
+    v_weights := memos_private.search_weights(
+        case when p_profile is null then p_weights else v_profile.weights || coalesce(p_weights, '{}') end,
+        p_fusion
+    );
     if p_embedding is not null or p_model is not null then
         v_model := memos_private.require_embedding_model(p_model);
     else
@@ -54,7 +66,7 @@ begin
     end if;
     if p_embedding is not null then
         perform memos_private.require_embedding('p_embedding', p_embedding, v_model);
-    elsif (v_weights -> 'dense')::numeric > 0 then
+    elsif v_weights.dense > 0 then
         v_embedding := memos_private.query_embedding(v_model, p_query);
     end if;
 
@@ -66,8 +78,8 @@ begin
             jsonb_strip_nulls(jsonb_build_object(
                 'limit', p_limit, 'token_budget', p_token_budget, 'kinds', p_kinds, 'tags', p_tags,
                 'session_id', p_session_id, 'from', p_from, 'until', p_until, 'valid_at', p_valid_at,
-                'recorded_at', p_recorded_at, 'fusion', p_fusion, 'weights', v_weights,
-                'rrf_k', p_rrf_k, 'include_cold', p_include_cold, 'model', v_model.name, 'explain', p_explain
+                'recorded_at', p_recorded_at, 'fusion', p_fusion, 'weights', to_jsonb(v_weights),
+                'rrf_k', v_rrf_k, 'profile', p_profile, 'now', v_now, 'include_cold', p_include_cold, 'model', v_model.name, 'explain', p_explain
             ))
         );
         insert into memos_private.search_hit (
@@ -77,7 +89,7 @@ begin
         from memos_private.find_memories(
             p_user_id, p_query, v_embedding, v_model, p_limit, p_token_budget, p_kinds, p_tags,
             p_metadata, p_session_id, p_from, p_until, p_valid_at, p_recorded_at, p_fusion, v_weights,
-            p_rrf_k, p_include_cold, true
+            v_rrf_k, p_include_cold, true, v_now
         ) as f;
         return query
         select h.* from memos_private.recorded_hits(p_user_id, v_search_id, p_explain) as h;
@@ -88,18 +100,21 @@ begin
         f.position, f.occurred_at, f.explanation, null::uuid
     from memos_private.find_memories(
         p_user_id, p_query, v_embedding, v_model, p_limit, p_token_budget, p_kinds, p_tags, p_metadata,
-        p_session_id, p_from, p_until, p_valid_at, p_recorded_at, p_fusion, v_weights, p_rrf_k,
-        p_include_cold, p_explain
+        p_session_id, p_from, p_until, p_valid_at, p_recorded_at, p_fusion, v_weights, v_rrf_k,
+        p_include_cold, p_explain, v_now
     ) as f;
 end
 $body$;
 comment on function memos.search_memories is
     'The memories that best answer p_query, best first: by meaning (p_embedding, a vector of p_model or '
-    'of the default model) and by words (BM25). p_limit: rows; p_token_budget: also at most so many '
-    'tokens of content (estimated). Filters: any of p_kinds, all of p_tags, metadata containing '
-    'p_metadata, p_session_id, happened in [p_from, p_until). p_valid_at, p_recorded_at: as it was true, '
-    'as it was known then. p_fusion: calibrated (weighted mean of standardised scores) or rrf '
-    '(Cormack, Clarke and Buettcher 2009, with p_rrf_k and weights). p_weights: {"dense": 1, "lexical": '
-    '1}; 0 switches a lane off. p_explain: why each row is there. p_record: keep ids and ranks under '
-    'search_id, with p_purpose, for memos.replay_search. Ties go to the older id. '
-    'Errors: MO001, MO400, MO403.';
+    'of the default model), by words (BM25), by what stands near them in the same session, and by the '
+    'time that the question names, as seen from p_now (default: the time searched as of, else now). '
+    'p_limit: rows; p_token_budget: also at most so many tokens of content (estimated). Filters: any of '
+    'p_kinds, all of p_tags, metadata containing p_metadata, p_session_id, happened in [p_from, p_until). '
+    'p_valid_at, p_recorded_at: as it was true, as it was known then. p_fusion: calibrated (weighted mean '
+    'of standardised scores) or rrf (Cormack, Clarke and Buettcher 2009, over the 1000 best of dense and '
+    'lexical, with p_rrf_k). p_weights: {"dense": 0.7, "lexical": 0.3, "context": 1, "graph": 1, "time": 1, '
+    '"importance": 0.2, "recency": 0.05} for calibrated, {"dense": 1, "lexical": 1} for rrf; 0 switches '
+    'off. p_profile: weights and k of memos_admin.search_profiles, under those of p_weights. p_explain: '
+    'why each row is there. p_record: keep ids and ranks under search_id, with p_purpose, for '
+    'memos.replay_search. Ties go to the older id. Errors: MO001, MO400, MO403.';

@@ -93,7 +93,8 @@ CONTRACT = [
         f"p_recorded_at {TIME} DEFAULT NULL::{TIME}, p_fusion text DEFAULT 'calibrated'::text, "
         "p_weights jsonb DEFAULT NULL::jsonb, p_rrf_k integer DEFAULT 60, "
         "p_include_cold boolean DEFAULT false, p_explain boolean DEFAULT false, "
-        "p_record boolean DEFAULT false, p_purpose text DEFAULT NULL::text",
+        "p_record boolean DEFAULT false, p_purpose text DEFAULT NULL::text, "
+        f"p_profile text DEFAULT NULL::text, p_now {TIME} DEFAULT NULL::{TIME}",
         f"TABLE({HIT})",
     ),
     ("memos.replay_search", "p_user_id uuid, p_search_id uuid", f"TABLE({HIT})"),

@@ -10,12 +10,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from memory_support import Connection, add, rows, value, vector, vectors
+from memory_support import Connection, add, failure, rows, value, vector, vectors
 from support.postgres import Database
 
 WORDS = ["kiwi", "gecko", "quartz", "tundra", "fjord", "lynx", "vodka"]
 QUERY = "kiwi fjord"
 DIMENSIONS = 6
+NOTHING_ELSE = {"context": 0, "graph": 0, "time": 0, "importance": 0, "recency": 0}
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +49,7 @@ QUERY_VECTOR = [0.5, -0.25, 1.0, 0.125, -0.75, 0.5]  # exact as halves
 
 
 def cosine(a: list[float], b: list[float]) -> float:
-    return (
-        math.sumprod(a, b)
-        if False
-        else sum(x * y for x, y in zip(a, b, strict=True)) / (math.hypot(*a) * math.hypot(*b))
-    )
+    return sum(x * y for x, y in zip(a, b, strict=True)) / (math.hypot(*a) * math.hypot(*b))
 
 
 def search(app: Connection, user: UUID, **named: Any) -> list[Any]:
@@ -120,7 +117,7 @@ def test_calibrated_is_the_weighted_mean_of_standard_scores(
     app, user, cosines = corpus
     memories = [row[0] for row in rows(app, "memos.list_memories", user, p_limit=1000)]
     lexical = lexical_scores(app, user)
-    weight = {"dense": 1, "lexical": 1} | weights
+    weight = {"dense": 0.7, "lexical": 0.3} | weights
 
     def standard(scores: dict[UUID, float]) -> dict[UUID, float]:
         mean = sum(scores.values()) / len(scores)
@@ -134,7 +131,7 @@ def test_calibrated_is_the_weighted_mean_of_standard_scores(
         / (weight["dense"] + weight["lexical"])
         for memory in set(cosines) | set(lexical)
     }
-    hits = search(app, user, p_weights=weights)
+    hits = search(app, user, p_weights=NOTHING_ELSE | weights)
     assert {hit[1]: hit[4] for hit in hits} == pytest.approx(expected, abs=1e-4)
     for hit in hits:
         shares = [lane["share"] for lane in hit[11]["lanes"].values()]
@@ -190,14 +187,45 @@ def test_a_lane_that_cannot_work_is_off_and_says_so(corpus: Any, user: UUID) -> 
     add(app, user, "kiwi")
     (hit,) = rows(app, "memos.search_memories", user, "kiwi", p_explain=True)
     assert "dense" in hit[11]["lanes_off"]
-    assert list(hit[11]["lanes"]) == ["lexical"]
+    assert "dense" not in hit[11]["lanes"]
     value(app, "memos.update_memory", user, hit[1], {"content": "the kiwi"})
 
 
 def test_weights_of_one_lane_give_that_lane(corpus: Any) -> None:
     app, user, cosines = corpus
-    for fusion in ("rrf", "calibrated"):
-        dense = search(app, user, p_fusion=fusion, p_weights={"lexical": 0})
+    for fusion, others in (("rrf", {}), ("calibrated", NOTHING_ELSE)):
+        dense = search(app, user, p_fusion=fusion, p_weights=others | {"lexical": 0})
         assert [hit[1] for hit in dense] == list(places(cosines))
-        lexical = search(app, user, p_fusion=fusion, p_weights={"dense": 0})
+        lexical = search(app, user, p_fusion=fusion, p_weights=others | {"dense": 0})
         assert [hit[1] for hit in lexical] == list(places(lexical_scores(app, user)))
+
+
+def test_a_profile_sets_weights_and_k_and_the_caller_has_the_last_word(corpus: Any) -> None:
+    app, user, _ = corpus
+    profiled = search(app, user, p_fusion="rrf", p_profile="error_code")
+    spelled = search(
+        app, user, p_fusion="rrf", p_rrf_k=35, p_weights={"dense": 0.2, "lexical": 0.7}
+    )
+    assert profiled == spelled
+    changed = search(app, user, p_fusion="rrf", p_profile="error_code", p_weights={"dense": 0.5})
+    assert changed == search(
+        app, user, p_fusion="rrf", p_rrf_k=35, p_weights={"dense": 0.5, "lexical": 0.7}
+    )
+
+
+def test_an_operator_changes_a_profile(corpus: Any, module_database: Database) -> None:
+    app, user, _ = corpus
+    with module_database.connect("memos_admin") as admin:
+        rows(
+            admin, "memos_admin.set_search_profile", "mine", "My own", {"lexical": 0}, p_rrf_k=7
+        )  # fmt: skip
+        assert ("mine", "My own", {"lexical": 0}, 7) in rows(admin, "memos_admin.search_profiles")
+        for arguments in (
+            ("Mine", "x", {}), (None, "x", {}), ("mine", "x", {"context": 1}), ("mine", "x", None),
+            ("mine", "x", {"dense": 0, "lexical": 0}), ("mine", "x", {}, 0),
+        ):  # fmt: skip
+            assert failure(admin, "memos_admin.set_search_profile", *arguments).sqlstate == "MO400"
+    assert search(app, user, p_fusion="rrf", p_profile="mine") == search(
+        app, user, p_fusion="rrf", p_rrf_k=7, p_weights={"lexical": 0}
+    )
+    assert failure(app, "memos.search_memories", user, "x", p_profile="none").sqlstate == "MO400"

@@ -1,0 +1,46 @@
+create or replace function memos_private.lexical_candidates(
+    p_user_id   uuid,
+    p_lexemes   text[],
+    p_idf       double precision[],
+    p_length    double precision,
+    p_documents double precision,
+    p_scope     memos_private.version_key[],
+    p_as_of     boolean,
+    p_depth     int
+)
+returns memos_private.lane
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+declare
+    v_k1 constant double precision := memos_private.setting('bm25_k1');
+    v_b constant double precision := memos_private.setting('bm25_b');
+    v_lane memos_private.lane;
+    v_sum double precision;
+    v_sum_of_squares double precision;
+begin
+    with scores as materialized (
+        select l.memory_id, l.score
+        from memos_private.lexical_lane(
+            p_user_id, p_lexemes, p_idf, p_length, v_k1, v_b, p_scope, p_as_of
+        ) as l
+    ),
+    best as materialized (
+        select s.memory_id, s.score from scores as s order by s.score desc, s.memory_id limit p_depth
+    )
+    select array(select b.memory_id from best as b), array(select b.score from best as b),
+        sum(s.score), sum(s.score * s.score)
+    into v_lane.memory_ids, v_lane.scores, v_sum, v_sum_of_squares
+    from scores as s;
+    v_lane.mean := coalesce(v_sum, 0) / p_documents;
+    v_lane.deviation :=
+        nullif(sqrt(greatest(coalesce(v_sum_of_squares, 0) / p_documents - v_lane.mean ^ 2, 0)), 0);
+    v_lane.path := 'postings';
+    return v_lane;
+end
+$body$;
+comment on function memos_private.lexical_candidates is
+    'The p_depth best memories by BM25, with mean and deviation over all p_documents: a memory without any '
+    'of the words has 0. Other arguments as of memos_private.lexical_lane.';
