@@ -29,3 +29,11 @@ comment on column memos_private.embedding.code is
 alter table memos_private.embedding set (
     autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05
 );
+
+insert into memos_private.setting (name, value, description) values
+    ('dense_exact_components', '1000000',
+        'memories times dimensions up to which a search compares every vector; above, binary codes first'),
+    ('dense_rescored', '200', 'fewest vectors compared exactly after a search by binary codes'),
+    ('dense_hnsw_memories', '100000',
+        'memories of one user from which a search takes the vector index, where there is one')
+on conflict (name) do nothing;
