@@ -1,0 +1,251 @@
+-- The lane is a few functions with one or two statements each, planned once a session: a statement that
+-- holds every variant costs more to open than a scan of a thousand vectors takes. A scan of the key's
+-- index is always right here, and the settings say so: a cached plan outlives the statistics it is from.
+create or replace function memos_private.dense_exact(
+    p_user_id    uuid,
+    p_model_id   smallint,
+    p_embedding  public.halfvec,
+    p_memory_ids uuid[],
+    p_by_key     boolean,
+    p_sample     int,
+    p_depth      int
+)
+returns memos_private.lane
+language plpgsql
+stable
+set search_path = pg_catalog, public, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $body$
+declare
+    v_ids uuid[];
+    v_scores double precision[];
+    v_passages int;
+    v_lane memos_private.lane;
+begin
+    if p_by_key then
+        select array_agg(s.memory_id), array_agg(s.score), max(s.passage),
+            avg(s.score) filter (where s.passage = 0 and uuid_hash(s.memory_id) <= p_sample),
+            stddev_pop(s.score) filter (where s.passage = 0 and uuid_hash(s.memory_id) <= p_sample)
+        into v_ids, v_scores, v_passages, v_lane.mean, v_lane.deviation
+        from (
+            select e.memory_id, 1 - (e.embedding <=> p_embedding) as score, e.passage
+            from memos_private.embedding as e
+            where e.user_id = p_user_id and e.model_id = p_model_id and e.memory_id = any (p_memory_ids)
+            order by 2 desc, 1
+        ) as s;
+    else
+        select array_agg(s.memory_id), array_agg(s.score), max(s.passage), avg(s.score), stddev_pop(s.score)
+        into v_ids, v_scores, v_passages, v_lane.mean, v_lane.deviation
+        from (
+            select e.memory_id, 1 - (e.embedding <=> p_embedding) as score, e.passage
+            from memos_private.embedding as e
+            where e.user_id = p_user_id and e.model_id = p_model_id
+                and (p_memory_ids is null or e.memory_id in (select unnest(p_memory_ids)))
+            order by 2 desc, 1
+        ) as s;
+    end if;
+    return memos_private.best_passages(v_ids, v_scores, v_passages > 0, p_depth, v_lane);
+end
+$body$;
+comment on function memos_private.dense_exact is
+    'Cosine similarity of every vector of a user, or of those memories only. p_by_key: look them up one '
+    'by one, and take mean and deviation over the first passages whose memory''s hash is at most p_sample.';
+
+create or replace function memos_private.nearest_codes(
+    p_user_id    uuid,
+    p_model_id   smallint,
+    p_code       bit varying,
+    p_memory_ids uuid[],
+    p_by_key     boolean,
+    p_sample     int,
+    p_limit      int
+)
+returns uuid[]
+language plpgsql
+stable
+set search_path = pg_catalog, public, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $body$
+begin
+    if p_by_key then
+        return array(
+            select e.memory_id
+            from memos_private.embedding as e
+            where e.user_id = p_user_id and e.model_id = p_model_id and e.memory_id = any (p_memory_ids)
+            order by case when e.passage = 0 and uuid_hash(e.memory_id) <= p_sample then -1
+                else e.code <~> p_code end
+            limit p_limit
+        );
+    end if;
+    return array(
+        select e.memory_id
+        from memos_private.embedding as e
+        where e.user_id = p_user_id and e.model_id = p_model_id
+            and (p_memory_ids is null or e.memory_id in (select unnest(p_memory_ids)))
+        order by case when e.passage = 0 and uuid_hash(e.memory_id) <= p_sample then -1
+            else e.code <~> p_code end
+        limit p_limit
+    );
+end
+$body$;
+comment on function memos_private.nearest_codes is
+    'Memories of the passages whose codes differ in the fewest bits, by an index-only scan of the key. The '
+    'sample that mean and deviation are taken from comes first, so that one scan finds both.';
+
+create or replace function memos_private.dense_as_of(
+    p_user_id   uuid,
+    p_model_id  smallint,
+    p_embedding public.halfvec,
+    p_scope     memos_private.version_key[],
+    p_depth     int
+)
+returns memos_private.lane
+language plpgsql
+stable
+set search_path = pg_catalog, public, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+declare
+    v_ids uuid[];
+    v_scores double precision[];
+    v_lane memos_private.lane;
+begin
+    select array_agg(s.memory_id), array_agg(s.score), avg(s.score), stddev_pop(s.score)
+    into v_ids, v_scores, v_lane.mean, v_lane.deviation
+    from memos_private.dense_lane_as_of(p_user_id, p_model_id, p_embedding, p_scope) as s;
+    return memos_private.best_passages(v_ids, v_scores, true, p_depth, v_lane);
+end
+$body$;
+comment on function memos_private.dense_as_of is
+    'The same over versions of any time, each with the vectors it had.';
+
+create or replace function memos_private.best_passages(
+    p_memory_ids uuid[],
+    p_scores     double precision[],
+    p_repeated   boolean,
+    p_depth      int,
+    p_lane       memos_private.lane
+)
+returns memos_private.lane
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    p_lane.memory_ids := coalesce(p_memory_ids[1:p_depth], '{}');
+    p_lane.scores := coalesce(p_scores[1:p_depth], '{}');
+    if p_repeated then
+        select array_agg(b.memory_id), array_agg(b.score) into p_lane.memory_ids, p_lane.scores
+        from (
+            select u.memory_id, max(u.score) as score
+            from unnest(p_memory_ids, p_scores) as u (memory_id, score)
+            group by u.memory_id
+            order by max(u.score) desc, u.memory_id
+            limit p_depth
+        ) as b;
+    end if;
+    p_lane.deviation := nullif(p_lane.deviation, 0);
+    return p_lane;
+end
+$body$;
+comment on function memos_private.best_passages is
+    'The lane with the best memories of a ranking of passages, each with its best one. p_repeated: a '
+    'memory may stand more than once, in any order.';
+
+create or replace function memos_private.dense_by_codes(
+    p_user_id    uuid,
+    p_model_id   smallint,
+    p_embedding  public.halfvec,
+    p_memory_ids uuid[],
+    p_by_key     boolean,
+    p_memories   double precision,
+    p_depth      int
+)
+returns memos_private.lane
+language plpgsql
+stable
+set search_path = pg_catalog, public, pg_temp
+as $body$
+declare
+    c_sample constant int := 150;
+    v_sample int := (4294967296 * least(c_sample / p_memories, 1) - 2147483649)::bigint;
+    v_limit int := greatest(memos_private.setting('dense_rescored')::int, 4 * p_depth, p_memories / 200);
+    v_ids uuid[];
+    v_lane memos_private.lane;
+begin
+    loop
+        v_ids := memos_private.nearest_codes(
+            p_user_id, p_model_id, binary_quantize(p_embedding), p_memory_ids, p_by_key, v_sample,
+            v_limit + c_sample
+        );
+        if cardinality(v_ids) < v_limit + c_sample then
+            v_sample := 2147483647;
+        end if;
+        v_lane := memos_private.dense_exact(
+            p_user_id, p_model_id, p_embedding, v_ids, true, v_sample, p_depth
+        );
+        -- The passages of a few long memories can be all there was room for.
+        exit when cardinality(v_lane.memory_ids) >= p_depth or cardinality(v_ids) < v_limit + c_sample;
+        v_limit := 4 * v_limit;
+    end loop;
+    v_lane.path := format('binary codes, %s rescored', cardinality(v_ids));
+    return v_lane;
+end
+$body$;
+comment on function memos_private.dense_by_codes is
+    'The nearest by binary codes, then by their vectors: at least four times p_depth, more the more '
+    'memories there are. Mean and deviation are of a fixed sample of 150.';
+
+create or replace function memos_private.dense_candidates(
+    p_user_id   uuid,
+    p_model_id  smallint,
+    p_embedding public.halfvec,
+    p_scope     memos_private.version_key[],
+    p_as_of     boolean,
+    p_depth     int
+)
+returns memos_private.lane
+language plpgsql
+stable
+set search_path = pg_catalog, public, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+declare
+    v_memories double precision := coalesce(
+        (select sum(c.documents) from memos_private.corpus as c where c.user_id = p_user_id), 0
+    );
+    v_ids uuid[];
+    -- Looking one memory up costs about as much as passing over eight.
+    v_by_key constant boolean := coalesce(cardinality(p_scope) < v_memories / 8, false);
+    v_lane memos_private.lane;
+begin
+    if p_as_of then
+        v_lane := memos_private.dense_as_of(p_user_id, p_model_id, p_embedding, p_scope, p_depth);
+        v_lane.path := 'exact';
+        return v_lane;
+    end if;
+    if p_scope is not null then
+        v_ids := array(select s.memory_id from unnest(p_scope) as s);
+        v_memories := least(v_memories, cardinality(v_ids));
+    end if;
+    if v_memories * vector_dims(p_embedding) <= memos_private.setting('dense_exact_components')::int then
+        v_lane := memos_private.dense_exact(
+            p_user_id, p_model_id, p_embedding, v_ids, v_by_key, 2147483647, p_depth
+        );
+        v_lane.path := 'exact';
+        return v_lane;
+    end if;
+    return memos_private.dense_by_codes(
+        p_user_id, p_model_id, p_embedding, v_ids, v_by_key, v_memories, p_depth
+    );
+end
+$body$;
+comment on function memos_private.dense_candidates is
+    'The p_depth memories nearest to a vector of the model''s dimensions, by cosine similarity (-1 to 1) '
+    'of their best passage. p_scope: only of these versions; null: of every current memory. p_as_of: the '
+    'scope holds superseded versions too. A small set is compared vector by vector, a larger one by codes '
+    'first (settings dense_exact_components, dense_rescored).';
