@@ -22,6 +22,27 @@ return p_frequency * (p_k1 + 1)
 comment on function memos_private.bm25_saturation is
     'Weight of a lexeme that occurs p_frequency times in a memory of p_length lexemes.';
 
+create or replace function memos_private.lexemes_as_of(p_user_id uuid, p_scope memos_private.version_key[])
+returns table (memory_id uuid, language regconfig, lexeme text, frequency int)
+language sql
+stable
+begin atomic
+    select m.memory_id, m.language, l.lexeme, l.frequency
+    from unnest(p_scope) as s
+    join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = s.memory_id
+    cross join lateral memos_private.lexemes(m.language, m.content) as l
+    where s.superseded_at is null
+    union all
+    select h.memory_id, h.language, l.lexeme collate "C", l.frequency
+    from unnest(p_scope) as s
+    join memos_private.memory_history as h
+        on h.user_id = p_user_id and h.memory_id = s.memory_id and h.version = s.version
+            and h.superseded_at = s.superseded_at
+    cross join lateral unnest(h.lexemes, h.frequencies) as l (lexeme, frequency);
+end;
+comment on function memos_private.lexemes_as_of is
+    'The lexemes of versions of any time. Takes texts apart anew, which only a search of the past pays for.';
+
 create or replace function memos_private.lexical_lane_as_of(
     p_user_id uuid,
     p_lexemes text[],
@@ -39,18 +60,8 @@ as $body$
 begin
     return query
     with entries as materialized (
-        select m.memory_id, l.lexeme, l.frequency
-        from unnest(p_scope) as s
-        join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = s.memory_id
-        cross join lateral memos_private.lexemes(m.language, m.content) as l
-        where s.superseded_at is null
-        union all
-        select h.memory_id, l.lexeme collate "C", l.frequency
-        from unnest(p_scope) as s
-        join memos_private.memory_history as h
-            on h.user_id = p_user_id and h.memory_id = s.memory_id and h.version = s.version
-                and h.superseded_at = s.superseded_at
-        cross join lateral unnest(h.lexemes, h.frequencies) as l (lexeme, frequency)
+        select e.memory_id, e.lexeme, e.frequency
+        from memos_private.lexemes_as_of(p_user_id, p_scope) as e
     ),
     lengths as (
         select e.memory_id, sum(e.frequency) as length from entries as e group by e.memory_id
@@ -77,7 +88,45 @@ end
 $body$;
 comment on function memos_private.lexical_lane_as_of is
     'The lexical lane over versions of any time, with the statistics of just those versions: what the '
-    'search would have found then. Takes texts apart anew, which only a search of the past pays for.';
+    'search would have found then.';
+
+create or replace function memos_private.lexical_lane_of_terms(
+    p_user_id uuid,
+    p_lexemes text[],
+    p_idf     double precision[],
+    p_length  double precision,
+    p_k1      double precision,
+    p_b       double precision,
+    p_scope   memos_private.version_key[],
+    p_terms   int[]
+)
+returns table (memory_id uuid, score double precision)
+language plpgsql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+#variable_conflict use_column
+begin
+    return query
+    select t.memory_id,
+        sum(t.idf * memos_private.bm25_saturation(t.frequency, t.length, p_length, p_k1, p_b))
+    from (
+        select e.memory_id, q.idf, sum(e.frequency) as frequency, e.length
+        from unnest(p_lexemes, p_idf, p_terms) as q (lexeme, idf, term)
+        join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
+        cross join lateral unnest(p.memory_ids, p.frequencies, p.lengths)
+            as e (memory_id, frequency, length)
+        where p_scope is null or e.memory_id in (select s.memory_id from unnest(p_scope) as s)
+        group by e.memory_id, q.term, q.idf, e.length
+    ) as t
+    group by t.memory_id;
+end
+$body$;
+comment on function memos_private.lexical_lane_of_terms is
+    'The lexical lane when several lexemes count as one term (those of a prefix): their frequencies are '
+    'added up first. Arguments as of lexical_lane.';
 
 create or replace function memos_private.lexical_lane(
     p_user_id uuid,
@@ -87,7 +136,8 @@ create or replace function memos_private.lexical_lane(
     p_k1      double precision,
     p_b       double precision,
     p_scope   memos_private.version_key[],
-    p_as_of   boolean
+    p_as_of   boolean,
+    p_terms   int[] default null
 )
 returns table (memory_id uuid, score double precision)
 language sql
@@ -100,10 +150,16 @@ begin atomic
             unnest(p.lengths) as length
         from unnest(p_lexemes, p_idf) as q (lexeme, idf)
         join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = q.lexeme collate "C"
-        where not p_as_of
+        where not p_as_of and p_terms is null
     ) as e
     where p_scope is null or e.memory_id in (select s.memory_id from unnest(p_scope) as s)
     group by e.memory_id
+    union all
+    select t.memory_id, t.score
+    from memos_private.lexical_lane_of_terms(
+        p_user_id, p_lexemes, p_idf, p_length, p_k1, p_b, p_scope, p_terms
+    ) as t
+    where not p_as_of and p_terms is not null
     union all
     select a.memory_id, a.score
     from memos_private.lexical_lane_as_of(p_user_id, p_lexemes, p_k1, p_b, p_scope) as a
@@ -113,4 +169,5 @@ comment on function memos_private.lexical_lane is
     'BM25 of each memory that has one of the lexemes. p_idf: their inverse document frequencies; '
     'p_length: mean length of the user''s memories; p_k1, p_b: constants of BM25. p_scope: only these '
     'versions; null: every current memory. p_as_of: the scope holds superseded versions too; p_idf and '
-    'p_length are then taken from it. No lexemes, no rows.';
+    'p_length are then taken from it. p_terms: equal for lexemes that count as one; null: none do. '
+    'No lexemes, no rows.';

@@ -126,7 +126,7 @@ def assert_index_equals_a_recount(superuser: Connection) -> None:
     for user_id, memory_id, lexeme, frequency in superuser.execute("""
         select m.user_id, m.memory_id, l.lexeme, cardinality(l.positions)
         from memos_private.memory as m
-        cross join lateral unnest(to_tsvector(m.language, m.content)) as l
+        cross join lateral unnest(memos_private.text_lexemes(m.language, m.content)) as l
     """):
         counted[user_id, memory_id, lexeme] = frequency
         lengths[user_id, memory_id] += frequency
