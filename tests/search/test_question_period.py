@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, product
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from memory_support import Connection
-from support.postgres import Database
 from psycopg.types.range import TimestamptzRange
+from support.postgres import Database
 
 # A Wednesday.
 NOW = datetime(2023, 11, 15, 12, 30, tzinfo=UTC)
@@ -48,6 +49,8 @@ PERIODS = {
     "this year's resolutions": "2023-01-01 2024-01-01",
     "What did they see during their camping trip last year?": "2022-01-01 2023-01-01",
     "What did I say yesterday?": "2023-11-14 2023-11-15",
+    "Tell me what I said yesterday.": "2023-11-14 2023-11-15",
+    "It was in May. What was it?": "2023-05-01 2023-06-01",
     "What have I written today?": "2023-11-15 2023-11-16",
     "What did I dream last night": "2023-11-14 2023-11-15",
     "What did he say this morning": "2023-11-15 2023-11-16",
@@ -238,12 +241,13 @@ def test_no_time_to_count_from(reader: Connection) -> None:
         assert row == (None,)
 
 
-WORDS = """
-    in on the of last past this previous two 3 7 31 99 999 7th 2023 1999 2023-02-31 may june february
-    q2 winter christmas monday weekend week weeks month quarter quarters year years day half first
-    fourth early late end mid- ago before after between and from to since until yesterday a few , . ?
-    Ann "yesterday's" (
-""".split()
+WORDS = re.findall(
+    r"\S+",
+    """in on the of last past this previous two 3 7 31 99 999 7th 2023 1999 2023-02-31 may june
+    february q2 winter christmas monday weekend week weeks month quarter quarters year years day
+    half first fourth early late end mid- ago before after between and from to since until
+    yesterday a few , . ? Ann "yesterday's" (""",
+)
 QUESTIONS = st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join)
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5000)
 
