@@ -56,7 +56,8 @@ def main() -> None:
     out.print()
     for report in reports:
         print_report(out, report)
-    print_ratios(out, [ratio for report in reports for ratio in report.ratios])
+    ratios = [ratio for report in reports for ratio in report.ratios]
+    print_ratios(out, ratios, judge=not arguments.quick)
     for file in plots.draw(reports, arguments.plots):
         out.print(f"plot: {file}", highlight=False)
     if arguments.json:

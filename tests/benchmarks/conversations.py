@@ -84,6 +84,16 @@ class Conversations:
         """One user's turns, in order."""
         return [turn for turn in self.turns if turn.user == user]
 
+    def sample(self) -> Conversations:
+        """Two users, and forty of their questions."""
+        users = self.users[:2]
+        asked = [question for question in self.questions if question.user in users]
+        return replace(
+            self,
+            turns=[turn for turn in self.turns if turn.user in users],
+            questions=asked[:: max(1, len(asked) // 40)],
+        )
+
     def __str__(self) -> str:
         return (
             f"{self.name}: {len(self.questions)} questions with evidence, {len(self.turns):,} "
@@ -92,11 +102,9 @@ class Conversations:
 
 
 def load(quick: bool) -> Conversations:
-    """LoCoMo where MEMOS_LOCOMO names its folder, else the demo. Quick: every tenth question."""
+    """LoCoMo where MEMOS_LOCOMO names its folder, else the demo. Quick: not all of it."""
     found = _locomo(Path(os.environ[VARIABLE])) if VARIABLE in os.environ else _demo()
-    if quick and len(found.questions) > 100:
-        return replace(found, questions=found.questions[::10])
-    return found
+    return found.sample() if quick else found
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

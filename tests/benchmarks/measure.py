@@ -124,15 +124,15 @@ def print_report(console: Console, report: Report) -> None:
         console.print(f"[bold]{report.title}[/bold]: {report.note}\n")
 
 
-def print_ratios(console: Console, ratios: Sequence[Ratio]) -> None:
-    """Print the table at the end."""
+def print_ratios(console: Console, ratios: Sequence[Ratio], judge: bool) -> None:
+    """Print the table at the end; a quick run is no judge of goals."""
     rows: list[Row] = [
         {
             "what": ratio.what,
             "against": ratio.against,
             "value": ratio.value,
             "goal": ratio.goal,
-            "reached": ratio.reached,
+            "reached": ratio.reached if judge else "",
         }
         for ratio in ratios
     ]

@@ -10,7 +10,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import LogFormatter, StrMethodFormatter
 
 from tests.benchmarks import search
 from tests.benchmarks.measure import Report, Row
@@ -43,7 +43,8 @@ def _draw(file: Path, rows: Sequence[Row], x: str, y: str) -> Path:
         axes.set_ylim(top=1.005)
     else:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_major_formatter(LogFormatter())
+        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(file, dpi=120)

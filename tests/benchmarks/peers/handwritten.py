@@ -52,7 +52,7 @@ SEARCH = """
 class Handwritten:
     """One table with both kinds of index, one statement."""
 
-    version = f"psycopg {version('psycopg')}"
+    version = version("psycopg")
 
     def __init__(self, dsn: str, dimensions: int, vectors: Vectors) -> None:
         self.vectors = vectors

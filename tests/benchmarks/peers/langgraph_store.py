@@ -12,7 +12,7 @@ from protocol import Vectors, serve
 class LangGraph:
     """store.put and store.search."""
 
-    version = f"langgraph-checkpoint-postgres {version('langgraph-checkpoint-postgres')}"
+    version = version("langgraph-checkpoint-postgres")
 
     def __init__(self, dsn: str, dimensions: int, vectors: Vectors) -> None:
         index = {"dims": dimensions, "embed": vectors.embed_all, "fields": ["text"]}

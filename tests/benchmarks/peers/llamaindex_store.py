@@ -42,7 +42,7 @@ class GivenVectors(BaseEmbedding):
 class LlamaIndex:
     """An index over the store; a retriever for each user."""
 
-    version = f"llama-index-vector-stores-postgres {version('llama-index-vector-stores-postgres')}"
+    version = version("llama-index-vector-stores-postgres")
     mode = "hybrid"
 
     def __init__(self, dsn: str, dimensions: int, vectors: Vectors) -> None:

@@ -30,7 +30,7 @@ class GivenVectors(EmbeddingBase):
 class Mem0:
     """Memory.add and Memory.search."""
 
-    version = f"mem0ai {version('mem0ai')}"
+    version = version("mem0ai")
 
     def __init__(self, dsn: str, dimensions: int, vectors: Vectors) -> None:
         store = {"connection_string": dsn, "embedding_model_dims": dimensions}

@@ -14,7 +14,7 @@ from protocol import Vectors, serve
 class Memos:
     """A pool, a user, and the default search."""
 
-    version = f"memos-postgres {version('memos-postgres')}"
+    version = version("memos-postgres")
 
     def __init__(self, dsn: str, dimensions: int, vectors: Vectors) -> None:
         self.vectors = vectors

@@ -14,7 +14,7 @@ from protocol import Vectors, serve
 class PlainScan:
     """Vectors in a table with a primary key, nothing else."""
 
-    version = f"psycopg {version('psycopg')}"
+    version = version("psycopg")
 
     def __init__(self, dsn: str, dimensions: int, vectors: Vectors) -> None:
         self.vectors = vectors
