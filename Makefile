@@ -1,6 +1,7 @@
 # Everything works on a fresh Debian or Ubuntu machine; what is missing is installed first (.ci/install).
 #   MEMOS_PG_BIN=/path/to/bin   use that server's programs (PostgreSQL 15 to 18) and install none
 #   ARGS="..."                  passed on to pytest, the demo or the benchmarks
+#   PEERS=1                     has the benchmarks install other packages, and compares with them
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test bench lint up down status clean
@@ -18,8 +19,8 @@ demo: up ## Load a conversation into a private server, search it, explain each a
 test: setup ## Run every test, on servers of their own
 	@MEMOS_PG_BIN="$$(.ci/server bin)" .venv/bin/python -m pytest $(ARGS)
 
-bench: setup ## Run the benchmarks, with a table at the end
-	@MEMOS_PG_BIN="$$(.ci/server bin)" .venv/bin/python -m tests.benchmarks $(ARGS)
+bench: setup ## Run the benchmarks, with a table at the end (PEERS=1: against other packages)
+	@MEMOS_PG_BIN="$$(.ci/server bin)" .venv/bin/python -m tests.benchmarks $(if $(filter 1,$(PEERS)),--peers) $(ARGS)
 
 lint: setup ## Check style and formatting of the Python code
 	@.venv/bin/ruff check .

@@ -12,37 +12,42 @@ from pathlib import Path
 
 from memos_pg.render import console
 
-from tests.benchmarks import ingest, isolation, locomo, search
-from tests.benchmarks.corpus import Workshop
-from tests.benchmarks.measure import print_report, say
+from tests.benchmarks import ingest, isolation, locomo, plots, search, side_by_side
+from tests.benchmarks.corpus import SIZES, Workshop
+from tests.benchmarks.measure import print_ratios, print_report, say
 
 BENCHMARKS = {
-    "search": search.run,
-    "ingest": ingest.run,
-    "isolation": isolation.run,
     "locomo": locomo.run,
+    "peers": side_by_side.run,
+    "ingest": ingest.run,
+    "search": search.run,
+    "isolation": isolation.run,
 }
 
 
 def main() -> None:
     """Run what the command line names, or everything."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="few rows and rounds: does it work?")
+    parser.add_argument("--total", type=int, metavar="ROWS", help="rows of all users together")
+    parser.add_argument("--peers", action="store_true", help="install other packages and compare")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", default=Path(".memos/bench"))
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(BENCHMARKS):
-        parser.error(f"no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    if arguments.total is not None and arguments.total < 3 * SIZES[0]:
+        parser.error(f"--total: at least {3 * SIZES[0]}")
 
     reports = []
-    with Workshop(arguments.quick) as workshop:
+    with Workshop(arguments.quick, arguments.total, arguments.peers) as workshop:
         conditions = workshop.versions | {
             "Python": platform.python_version(),
             "cores": str(os.cpu_count()),
         }
-        for name in arguments.names or BENCHMARKS:
-            say(f"{name}:")
-            reports += BENCHMARKS[name](workshop)
+        for name, run in BENCHMARKS.items():
+            if name in arguments.only:
+                say(f"{name}:")
+                reports += run(workshop)
         say("done")
     out = console(sys.stdout)
     out.print(", ".join(f"{name} {value}" for name, value in conditions.items()), highlight=False)
@@ -51,10 +56,16 @@ def main() -> None:
     out.print()
     for report in reports:
         print_report(out, report)
+    ratios = [ratio for report in reports for ratio in report.ratios]
+    print_ratios(out, ratios, judge=not arguments.quick)
+    for file in plots.draw(reports, arguments.plots):
+        out.print(f"plot: {file}", highlight=False)
     if arguments.json:
         content = {"conditions": conditions, "quick": arguments.quick}
         content["reports"] = [asdict(report) for report in reports]
         arguments.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    if failures := [failure for report in reports for failure in report.failures]:
+        sys.exit("\n".join(failures))
 
 
 if __name__ == "__main__":
