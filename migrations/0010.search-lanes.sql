@@ -74,7 +74,7 @@ begin
         from pg_catalog.pg_proc as p
         where p.pronamespace = 'memos_private'::regnamespace
             and p.proname in (
-                'find_memories', 'fuse_calibrated', 'fuse_reciprocal_rank', 'explain_lanes',
+                'find_memories', 'eligible_versions', 'dense_lane', 'fuse_calibrated', 'fuse_reciprocal_rank', 'explain_lanes',
                 'explain_lane', 'merge_lanes', 'lane_weights', 'mean_with_zeros',
                 'deviation_with_zeros', 'fit_budget', 'ranked_contents', 'require_valid_search'
             )

@@ -8,7 +8,8 @@ create or replace function memos_private.eligible_versions(
     p_until        timestamptz,
     p_valid_at     timestamptz,
     p_recorded_at  timestamptz,
-    p_include_cold boolean
+    p_include_cold boolean,
+    p_excluded     uuid[]
 )
 returns memos_private.version_key[]
 language plpgsql
@@ -20,7 +21,7 @@ declare
     v_scope memos_private.version_key[];
 begin
     if not v_as_of
-        and num_nonnulls(p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until) = 0
+        and num_nonnulls(p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_excluded) = 0
         and not exists (
             select from memos_private.memory as m
             where m.user_id = p_user_id and (m.valid_until is not null or m.tier = 'cold')
@@ -51,9 +52,11 @@ begin
         and (p_session_id is null or m.session_id = p_session_id)
         and (p_from is null or coalesce(m.occurred_at, m.recorded_at) >= p_from)
         and (p_until is null or coalesce(m.occurred_at, m.recorded_at) < p_until)
-        and (p_include_cold or m.tier <> 'cold');
+        and (p_include_cold or m.tier <> 'cold')
+        and (p_excluded is null or m.memory_id <> all (p_excluded));
     return v_scope;
 end
 $body$;
 comment on function memos_private.eligible_versions is
-    'The versions that pass a search''s filters and times; null when every current memory does.';
+    'The versions that pass a search''s filters and times and are not p_excluded; null when every current '
+    'memory does.';

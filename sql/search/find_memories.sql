@@ -35,9 +35,9 @@ as $body$
 #variable_conflict use_column
 declare
     v_as_of constant boolean := p_valid_at is not null or p_recorded_at is not null;
-    v_scope constant memos_private.version_key[] := memos_private.eligible_versions(
+    v_scope memos_private.version_key[] := memos_private.eligible_versions(
         p_user_id, p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_valid_at, p_recorded_at,
-        p_include_cold
+        p_include_cold, null
     );
     -- With a budget, a row that does not fit makes room for the next one.
     v_limit constant int := case when p_token_budget is null then p_limit else p_limit * 10 end;
@@ -47,17 +47,31 @@ declare
     v_length double precision;
     v_lexemes text[];
     v_idf double precision[];
+    v_terms int[];
+    v_required uuid[];
+    v_excluded uuid[];
     v_dense memos_private.lane;
     v_lexical memos_private.lane;
     v_period tstzrange;
     v_ranked memos_private.candidate[];
     v_explanation jsonb;
 begin
+    if memos_private.has_query_syntax(p_query) then
+        select c.required, c.excluded into v_required, v_excluded
+        from memos_private.query_conditions(p_user_id, p_query, v_scope, v_as_of) as c;
+        if v_excluded is not null then
+            v_scope := memos_private.eligible_versions(
+                p_user_id, p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_valid_at,
+                p_recorded_at, p_include_cold, v_excluded
+            );
+        end if;
+    end if;
     if v_as_of then
         v_documents := cardinality(v_scope);
         v_lexemes := memos_private.query_terms_as_of(p_user_id, p_query, v_scope);
     else
-        select t.documents, t.length, t.lexemes, t.idf into v_documents, v_length, v_lexemes, v_idf
+        select t.documents, t.length, t.lexemes, t.idf, t.terms
+        into v_documents, v_length, v_lexemes, v_idf, v_terms
         from memos_private.query_terms(p_user_id, p_query) as t;
     end if;
     if p_embedding is not null and p_weights.dense > 0 then
@@ -68,7 +82,8 @@ begin
     if v_lexemes is not null and p_weights.lexical > 0 then
         v_lexical := memos_private.lexical_candidates(
             p_user_id, v_lexemes, v_idf, v_length,
-            greatest(coalesce(cardinality(v_scope), v_documents), 1), v_scope, v_as_of, v_depth
+            greatest(coalesce(cardinality(v_scope), v_documents), 1), v_scope, v_as_of, v_depth,
+            v_terms, v_required
         );
     end if;
 
@@ -109,7 +124,7 @@ begin
                 when v_lexical.path is not null then null
                 when p_weights.lexical = 0 then 'its weight is 0'
                 when coalesce(v_documents, 0) = 0 then 'the user has no memories'
-                else 'the query has no word to look for' end
+                else 'the query has no word to look for, or stop words only' end
         )));
     end if;
     return query

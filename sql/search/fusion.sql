@@ -181,7 +181,7 @@ begin
                 case when f.session_id is null then 0 else v_session * greatest(
                     max(f.dense + f.lexical + f.context) over (partition by f.session_id), 0
                 ) end as session,
-                p_weights.time * memos_private.period_overlap(p_period, f.happened_at) as time
+                2 * p_weights.time * memos_private.period_overlap(p_period, f.happened_at) as time
             from lifted as f
         ),
         scored as (
@@ -207,6 +207,6 @@ end
 $body$;
 comment on function memos_private.fuse_calibrated is
     'Weighted mean of the lanes'' scores in standard deviations from their means, lifted by what is near '
-    'in the same session and by the session''s best memory, by the time that the question names, and by '
-    'importance and recency within bounds. The best p_depth of each lane compete; p_limit come back, '
+    'in the same session and by the session''s best memory, by up to two deviations where the time fits '
+    'the question''s, and by importance and recency within bounds. The best p_depth of each lane compete; p_limit come back, '
     'best first. Ties go to the older memory.';

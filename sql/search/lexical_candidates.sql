@@ -6,7 +6,9 @@ create or replace function memos_private.lexical_candidates(
     p_documents double precision,
     p_scope     memos_private.version_key[],
     p_as_of     boolean,
-    p_depth     int
+    p_depth     int,
+    p_terms     int[],
+    p_required  uuid[]
 )
 returns memos_private.lane
 language plpgsql
@@ -24,8 +26,9 @@ begin
     with scores as materialized (
         select l.memory_id, l.score
         from memos_private.lexical_lane(
-            p_user_id, p_lexemes, p_idf, p_length, v_k1, v_b, p_scope, p_as_of
+            p_user_id, p_lexemes, p_idf, p_length, v_k1, v_b, p_scope, p_as_of, p_terms
         ) as l
+        where p_required is null or l.memory_id = any (p_required)
     ),
     best as materialized (
         select s.memory_id, s.score from scores as s order by s.score desc, s.memory_id limit p_depth
@@ -43,4 +46,5 @@ end
 $body$;
 comment on function memos_private.lexical_candidates is
     'The p_depth best memories by BM25, with mean and deviation over all p_documents: a memory without any '
-    'of the words has 0. Other arguments as of memos_private.lexical_lane.';
+    'of the words has 0. p_required: only these (null: any). Other arguments as of '
+    'memos_private.lexical_lane.';
