@@ -34,9 +34,15 @@ begin
         where o.model_id = (select m.model_id from memos_private.embedding_model as m where m.is_default)
         group by o.user_id
     loop
+        -- A locked one is being removed by somebody else, who may wait for what this writer holds.
         delete from memos_private.memory_link as l
-        where l.user_id = v_gone.user_id and l.origin = 'automatic'
-            and (l.from_id = any (v_gone.memory_ids) or l.to_id = any (v_gone.memory_ids));
+        where l.ctid = any (array(
+            select s.ctid
+            from memos_private.memory_link as s
+            where s.user_id = v_gone.user_id and s.origin = 'automatic'
+                and (s.from_id = any (v_gone.memory_ids) or s.to_id = any (v_gone.memory_ids))
+            for update skip locked
+        ));
         delete from memos_private.link_queue as q
         where q.user_id = v_gone.user_id and q.memory_id = any (v_gone.memory_ids);
     end loop;

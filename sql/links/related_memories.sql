@@ -20,35 +20,32 @@ declare
     v_last memos_private.link_path[] := v_best;
 begin
     for v_depth in 1..p_max_depth loop
-        select coalesce(array_agg(row(
-            b.memory_id, b.weight, b.path || b.memory_id, b.types || b.type
-        )::memos_private.link_path), '{}')
-        into v_last
+        -- Sorted, not joined: the planner does not know how long the arrays are.
+        select array_agg(b.way), coalesce(array_agg(b.way) filter (where b.is_new), '{}')
+        into v_best, v_last
         from (
-            select distinct on (n.memory_id)
-                n.memory_id, p.weight * n.weight as weight, p.path, p.types, n.type
-            from unnest(v_last) as p
-            cross join lateral (
-                select f.to_id as memory_id, f.weight, f.type
-                from memos_private.memory_link as f
-                where f.user_id = p_user_id and f.from_id = p.memory_id
+            select distinct on (w.memory_id)
+                row(w.memory_id, w.weight, w.path, w.types)::memos_private.link_path as way, w.is_new
+            from (
+                select k.memory_id, k.weight, k.path, k.types, false as is_new
+                from unnest(v_best) as k
                 union all
-                select t.from_id, t.weight, t.type
-                from memos_private.memory_link as t
-                where t.user_id = p_user_id and t.to_id = p.memory_id
-            ) as n
-            left join unnest(v_best) as k on k.memory_id = n.memory_id
-            where p.weight * n.weight >= p_min_weight
-                and (k.memory_id is null or p.weight * n.weight > k.weight)
-                and (p_types is null or n.type = any (p_types))
-            order by n.memory_id, p.weight * n.weight desc, p.path, n.type
+                select n.memory_id, p.weight * n.weight, p.path || n.memory_id, p.types || n.type, true
+                from unnest(v_last) as p
+                cross join lateral (
+                    select f.to_id as memory_id, f.weight, f.type
+                    from memos_private.memory_link as f
+                    where f.user_id = p_user_id and f.from_id = p.memory_id
+                    union all
+                    select t.from_id, t.weight, t.type
+                    from memos_private.memory_link as t
+                    where t.user_id = p_user_id and t.to_id = p.memory_id
+                ) as n
+                where p.weight * n.weight >= p_min_weight and (p_types is null or n.type = any (p_types))
+            ) as w
+            order by w.memory_id, w.weight desc, w.is_new, w.path, w.types
         ) as b;
         exit when v_last = '{}';
-        v_best := array(
-            select k
-            from unnest(v_best) as k
-            where k.memory_id not in (select p.memory_id from unnest(v_last) as p)
-        ) || v_last;
     end loop;
     return array(select k from unnest(v_best) as k where k.memory_id <> p_memory_id);
 end
