@@ -188,3 +188,8 @@ class AsyncUser:
     memory_stats = awaited(UserCalls.memory_stats)
     search_memories = awaited(UserCalls.search_memories)
     replay_search = awaited(UserCalls.replay_search)
+    link_memories = awaited(UserCalls.link_memories)
+    unlink_memories = awaited(UserCalls.unlink_memories)
+    list_links = awaited(UserCalls.list_links)
+    related_memories = awaited(UserCalls.related_memories)
+    link_similar = awaited(UserCalls.link_similar)

@@ -23,9 +23,11 @@ from memos_pg.models import (
     ClaimedEmbedding,
     EmbeddingStatus,
     Memory,
+    MemoryLink,
     MemoryStats,
     MemoryVersion,
     NewMemory,
+    RelatedMemory,
     SearchResult,
     StoredMemory,
 )
@@ -273,9 +275,13 @@ _TYPES: dict[str, str] = {
     "language": "text",
     "lease": "interval",
     "limit": "int",
+    "max_depth": "int",
+    "max_links": "int",
     "memories": "jsonb",
     "memory_id": "uuid",
     "metadata": "jsonb",
+    "min_similarity": "real",
+    "min_weight": "real",
     "model": "text",
     "name": "text",
     "occurred_at": "timestamptz",
@@ -299,15 +305,29 @@ _TYPES: dict[str, str] = {
     "session_id": "text",
     "tags": "text[]",
     "texts": "text[]",
+    "to": "uuid",
     "token": "text",
     "token_budget": "int",
     "ttl": "interval",
+    "type": "text",
+    "types": "text[]",
     "until": "timestamptz",
     "user_id": "uuid",
     "valid_at": "timestamptz",
+    "weight": "real",
     "weights": "jsonb",
     "worker": "text",
 }
+#: Where it means something else: the ends of a link, not of a time.
+_OTHER_TYPES: dict[tuple[str, str], str] = {
+    ("memos.link_memories", "from"): "uuid",
+    ("memos.unlink_memories", "from"): "uuid",
+}
+
+
+def argument_type(function: str, name: str) -> str:
+    """The SQL type of an argument, named without p_."""
+    return _OTHER_TYPES.get((function, name)) or _TYPES[name]
 
 
 def _call(
@@ -329,7 +349,7 @@ def _call(
         if value is None:
             continue
         name = argument.rstrip("_")
-        kind = _TYPES[name]
+        kind = argument_type(function, name)
         # psycopg sends lists as text unless told otherwise; vectors are worth telling.
         placeholder = "%b" if kind == "public.halfvec[]" else "%s"
         names.append(f"p_{name} => {placeholder}::{kind}")
@@ -553,6 +573,70 @@ class UserCalls:
         """The rows of a recorded search, as they were then."""
         return _call(
             "memos.replay_search", _many(SearchResult), user=self.user, search_id=search_id
+        )
+
+    def link_memories(
+        self,
+        from_: UUID | str,
+        to: UUID | str,
+        type: str | None = None,
+        weight: float | None = None,
+    ) -> Call[bool]:
+        """Link two memories: True when the link is new, False when it only has a new weight."""
+        return _call(
+            "memos.link_memories",
+            _scalar(bool),
+            user=self.user,
+            from_=from_,
+            to=to,
+            type=type,
+            weight=weight,
+        )
+
+    def unlink_memories(
+        self, from_: UUID | str, to: UUID | str, type: str | None = None
+    ) -> Call[bool]:
+        """Remove the link of that type; False when there is none."""
+        return _call(
+            "memos.unlink_memories", _scalar(bool), user=self.user, from_=from_, to=to, type=type
+        )
+
+    def list_links(self, memory_id: UUID | str) -> Call[list[MemoryLink]]:
+        """The links of a memory, whichever way they point, strongest first."""
+        return _call("memos.list_links", _many(MemoryLink), user=self.user, memory_id=memory_id)
+
+    def related_memories(
+        self,
+        memory_id: UUID | str,
+        types: Iterable[str] | None = None,
+        max_depth: int | None = None,
+        min_weight: float | None = None,
+    ) -> Call[list[RelatedMemory]]:
+        """The memories that links lead to, each by its strongest path, strongest first."""
+        return _call(
+            "memos.related_memories",
+            _many(RelatedMemory),
+            user=self.user,
+            memory_id=memory_id,
+            types=types,
+            max_depth=max_depth,
+            min_weight=min_weight,
+        )
+
+    def link_similar(
+        self,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+        max_links: int | None = None,
+    ) -> Call[int]:
+        """Link new memories to their nearest neighbours now, and return how many were done."""
+        return _call(
+            "memos.link_similar",
+            _scalar(int),
+            user=self.user,
+            limit=limit,
+            min_similarity=min_similarity,
+            max_links=max_links,
         )
 
 

@@ -187,3 +187,8 @@ class User:
     memory_stats = executed(UserCalls.memory_stats)
     search_memories = executed(UserCalls.search_memories)
     replay_search = executed(UserCalls.replay_search)
+    link_memories = executed(UserCalls.link_memories)
+    unlink_memories = executed(UserCalls.unlink_memories)
+    list_links = executed(UserCalls.list_links)
+    related_memories = executed(UserCalls.related_memories)
+    link_similar = executed(UserCalls.link_similar)

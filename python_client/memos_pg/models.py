@@ -125,6 +125,31 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryLink:
+    """A link of a memory; `memory_id` and `content` are what is at its other end."""
+
+    memory_id: UUID
+    direction: str
+    type: str
+    weight: float
+    origin: str
+    created_at: datetime
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedMemory:
+    """A memory that links lead to: `path` runs from the first memory to it, along `types`."""
+
+    memory_id: UUID
+    depth: int
+    weight: float
+    path: list[UUID]
+    types: list[str]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimedEmbedding:
     """A passage that a worker has leased in order to embed it."""
 

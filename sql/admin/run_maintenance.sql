@@ -14,10 +14,11 @@ begin
         perform memos_admin.fold_postings(v_user_id);
         commit;
     end loop;
+    call memos_admin.link_similar();
 end
 $body$;
 comment on procedure memos_admin.run_maintenance is
-    'What has to happen now and then (hourly to daily): partitions, the inverted index. Safe to run at any '
+    'What has to happen now and then (hourly to daily): partitions, the inverted index, links. Safe to run at any '
     'time; takes time in proportion to what changed.';
 
 create or replace function memos_admin.maintain_partitions()

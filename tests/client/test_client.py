@@ -77,6 +77,21 @@ def test_a_batch_is_numbered_and_stored_once(alice: User) -> None:
     assert alice.add_memories([]) == []
 
 
+def test_links_lead_from_memory_to_memory(alice: User) -> None:
+    a, b, c = (alice.add_memory(f"linked {name}") for name in "abc")
+    assert alice.link_memories(a, b, "supports") is True
+    assert alice.link_memories(b, str(c), weight=0.5) is True
+    assert alice.link_memories(c, b, weight=0.75) is False
+    (link,) = alice.list_links(a)
+    assert (link.memory_id, link.direction, link.type) == (b, "to", "supports")
+    found = alice.related_memories(a, max_depth=2)
+    assert [(row.memory_id, row.path) for row in found] == [(b, [a, b]), (c, [a, b, c])]
+    assert found[1].weight == pytest.approx(0.675)
+    assert alice.unlink_memories(a, b, "supports") is True
+    assert alice.related_memories(a) == []
+    assert alice.link_similar() == 0
+
+
 def test_a_bad_memory_in_a_batch_stores_none(alice: User) -> None:
     with pytest.raises(BadArgument):
         alice.add_memories([{"content": "good"}, {"content": "bad", "colour": "red"}])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from memos_pg import models
-from memos_pg.calls import _TYPES, AdminCalls, UserCalls
+from memos_pg.calls import AdminCalls, UserCalls, argument_type
 from support.postgres import Database
 
 #: Arguments that the client gives in another way.
@@ -21,6 +21,8 @@ MODELS = {
     "memory_stats": models.MemoryStats,
     "search_memories": models.SearchResult,
     "replay_search": models.SearchResult,
+    "list_links": models.MemoryLink,
+    "related_memories": models.RelatedMemory,
     "claim_embeddings": models.ClaimedEmbedding,
     "embedding_status": models.EmbeddingStatus,
 }
@@ -50,9 +52,9 @@ def signatures(module_database: Database) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-@pytest.mark.parametrize(("name", "build"), [(name, build) for _, name, build in FUNCTIONS])
+@pytest.mark.parametrize(("schema", "name", "build"), FUNCTIONS)
 def test_a_method_takes_the_arguments_of_its_function(
-    name: str, build: Any, signatures: dict[str, tuple[Any, ...]]
+    schema: str, name: str, build: Any, signatures: dict[str, tuple[Any, ...]]
 ) -> None:
     names, _, count, defaults, types = signatures[name]
     inputs = [argument.removeprefix("p_") for argument in names[:count]]
@@ -74,7 +76,8 @@ def test_a_method_takes_the_arguments_of_its_function(
     spelled = {"integer": "int", "timestamp with time zone": "timestamptz"}
     for argument, kind in zip(inputs, types, strict=True):
         if argument in taken:
-            assert _TYPES[argument].removeprefix("public.") == spelled.get(kind, kind), argument
+            given = argument_type(f"{schema}.{name}", argument).removeprefix("public.")
+            assert given == spelled.get(kind, kind), argument
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -23,6 +23,7 @@ SAFE_SCHEMAS = {"pg_catalog", "public", "partman", *SCHEMAS}
 # object with its schema and must not be SECURITY DEFINER (which cannot commit either).
 COMMITTING_PROCEDURES = {
     "memos_admin.embed_pending": "embeds batch after batch, each kept when the next one fails",
+    "memos_admin.link_similar": "links batch after batch, so that no user waits long for a lock",
     "memos_admin.run_maintenance": "one transaction a task, so that one failure undoes no other",
 }
 
