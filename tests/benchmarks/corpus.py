@@ -35,6 +35,8 @@ CENTRES_A_USER = 20
 # 0.7 within a topic, as models' are.
 COMMON = 0.6
 OWN = 0.8
+FACTORS = 128  # directions with a decaying spectrum
+FLOOR = 0.3  # the length of what is noise in all directions
 QUERY_NOISE = 0.5
 SIZES = (100, 1_000, 10_000, 100_000)
 TOTAL, QUICK_TOTAL = 300_000, 3_000
@@ -94,18 +96,20 @@ class World:
         syllables = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
         words: dict[str, None] = {}  # a set that keeps its order
         while len(words) < VOCABULARY:
-            words["".join(rng.choice(syllables, rng.integers(2, 5)))] = None
+            drawn = rng.integers(len(syllables), size=rng.integers(2, 5))
+            words["".join(syllables[number] for number in drawn)] = None
         self.words = np.array(list(words))
         # Without the ten most frequent ranks, which in a language are stop words.
         weights = 1 / (np.arange(VOCABULARY) + 10)
         self.frequencies = weights / weights.sum()
-        spectrum = 1 / np.sqrt(np.arange(1, DIMENSIONS + 1))
-        directions, _ = np.linalg.qr(rng.standard_normal((DIMENSIONS, DIMENSIONS)))
-        shape = (spectrum / np.linalg.norm(spectrum))[:, np.newaxis] * directions
-        self.shape = shape.astype(np.float32)
+        spectrum = 1 / np.sqrt(np.arange(1, FACTORS + 1))
+        # Random directions: in so many dimensions they are nearly orthogonal.
+        directions = _unit(rng.standard_normal((FACTORS, DIMENSIONS)))
+        factors = (spectrum / np.linalg.norm(spectrum))[:, np.newaxis] * directions
+        self.factors = factors.astype(np.float32)
         common = rng.standard_normal(DIMENSIONS, dtype=np.float32)
         self.common = COMMON * common / np.linalg.norm(common)
-        self.centres = self.common + self._noise(rng, CENTRES)
+        self.centres = self.common + self._spread(rng, CENTRES)
 
     def person(self, name: str, user_id: UUID, size: int) -> Person:
         """A user with so many memories."""
@@ -120,15 +124,15 @@ class World:
         for start in range(0, size, 10_000):
             part = slice(start, start + 10_000)
             drawn_centres = centres[topics[part]]
-            noise = OWN * self._noise(rng, len(drawn_centres))
-            vectors[part] = _unit(drawn_centres + noise)
+            own = OWN * self._spread(rng, len(drawn_centres))
+            vectors[part] = _unit(drawn_centres + own)
         return Person(name, user_id, texts, tags, vectors)
 
     def queries(self, person: Person, count: int) -> list[Query]:
         """Questions about this user's memories."""
         rng = _rng(f"{person.name} asks")
         asked = rng.integers(len(person.texts), size=count)
-        near = person.vectors[asked].astype(np.float32) + QUERY_NOISE * self._noise(rng, count)
+        near = person.vectors[asked].astype(np.float32) + QUERY_NOISE * self._spread(rng, count)
         return [
             Query(
                 " ".join(rng.permutation(person.texts[number].split())[:QUERY_WORDS]),
@@ -138,8 +142,11 @@ class World:
             for number, vector in zip(asked, _unit(near).astype(np.float16), strict=True)
         ]
 
-    def _noise(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        return rng.standard_normal((count, DIMENSIONS), dtype=np.float32) @ self.shape
+    def _spread(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Vectors of length about 1: little in most directions, much in few."""
+        spread = rng.standard_normal((count, FACTORS), dtype=np.float32) @ self.factors
+        spread += FLOOR / DIMENSIONS**0.5 * rng.standard_normal(spread.shape, dtype=np.float32)
+        return spread
 
 
 def _rng(name: str) -> np.random.Generator:

@@ -19,8 +19,6 @@ from tests.benchmarks.corpus import (
 from tests.benchmarks.measure import Ratio, Report, compared, interleaved, p50_ratio, say
 from tests.support.postgres import Database
 
-BULK = 1_000
-SINGLE = 100
 ADD_MEMORY = (
     "select memos.add_memory(p_user_id => %s, p_content => %s, p_tags => %s, p_embedding => %b)"
 )
@@ -75,11 +73,12 @@ def run(workshop: Workshop) -> list[Report]:
 def by_way(workshop: Workshop) -> Report:
     """Every way of storing, in turns; each round has users of its own."""
     rounds = 1 if workshop.quick else 10
+    bulk, few = (200, 20) if workshop.quick else (1_000, 100)
     warm_up = 1
     numbers = range(warm_up + rounds)
     database = _database(workshop)
-    say(f"storing {BULK:,} memories at once and {SINGLE} one by one, {rounds} rounds")
-    people = [workshop.person(database, f"writer {number}", BULK) for number in numbers]
+    say(f"storing {bulk:,} memories at once and {few} one by one, {rounds} rounds")
+    people = [workshop.person(database, f"writer {number}", bulk) for number in numbers]
     plain, plain_bulk, single, joint = (
         [database.user_id(f"{way} {number}") for number in numbers]
         for way in ("plain", "plain bulk", "single", "joint")
@@ -88,7 +87,7 @@ def by_way(workshop: Workshop) -> Report:
     with connect(database) as connection:
 
         def one_by_one(user_id: UUID, number: int) -> None:
-            for at in range(SINGLE):
+            for at in range(few):
                 _add_memory(connection, user_id, people[number], at)
 
         def in_one_transaction(number: int) -> None:
@@ -96,7 +95,7 @@ def by_way(workshop: Workshop) -> Report:
                 one_by_one(joint[number], number)
 
         def plain_one_by_one(number: int) -> None:
-            for at in range(SINGLE):
+            for at in range(few):
                 _insert(connection, plain[number], people[number], slice(at, at + 1))
 
         contenders = {
@@ -109,11 +108,11 @@ def by_way(workshop: Workshop) -> Report:
             "add_memories": lambda n: _add_memories(connection, people[n], slice(None)),
         }
         seconds = interleaved(contenders, rounds, warm_up, lambda: analyze(database))
-    _require_stored(database, len(numbers) * (BULK + 2 * SINGLE))
+    _require_stored(database, len(numbers) * (bulk + 2 * few))
 
     in_one_call = ("plain insert of all", "add_memories")
     per_memory = {
-        name: taken / (BULK if name in in_one_call else SINGLE) for name, taken in seconds.items()
+        name: taken / (bulk if name in in_one_call else few) for name, taken in seconds.items()
     }
     pairs = [
         ("plain inserts", "plain inserts"),
@@ -126,7 +125,7 @@ def by_way(workshop: Workshop) -> Report:
     ]
     return Report(
         "ingest: time a memory",
-        f"n: rounds. In bulk {BULK:,} memories in one call, else {SINGLE} calls, each committed "
+        f"n: rounds. In bulk {bulk:,} memories in one call, else {few} calls, each committed "
         f"unless it says otherwise (fsync on); vectors given, {DIMENSIONS:,} dimensions. plain: "
         "one statement that fills tables with the same kinds of indexes: memories, words, vectors "
         "with their binary codes.",

@@ -15,16 +15,23 @@ import time
 from typing import Any, Protocol
 
 
-class Vectors(dict[str, list[float]]):
+class Vectors:
     """In place of a model: the vector that was given with a text."""
+
+    def __init__(self) -> None:
+        self._by_text: dict[str, list[float]] = {}
+
+    def give(self, text: str, vector: list[float]) -> None:
+        """Remember the vector of a text."""
+        self._by_text[text.strip()] = vector  # some packages trim what they are asked
 
     def embed(self, text: str) -> list[float]:
         """The vector of one text."""
-        return self[text]
+        return self._by_text[text.strip()]
 
     def embed_all(self, texts: list[str]) -> list[list[float]]:
         """The vectors of several texts."""
-        return [self[text] for text in texts]
+        return [self.embed(text) for text in texts]
 
 
 class Store(Protocol):
@@ -55,11 +62,12 @@ def serve(make: type[Store]) -> None:
             store = make(given["dsn"], given["dimensions"], vectors)
             answer: dict[str, Any] = {"version": store.version}
         elif name == "add":
-            vectors.update((turn["text"], turn.pop("vector")) for turn in given)
+            for turn in given:
+                vectors.give(turn["text"], turn.pop("vector"))
             store.add(given)
             answer = {"added": len(given)}
         else:
-            vectors[given["text"]] = given["vector"]
+            vectors.give(given["text"], given["vector"])
             start = time.perf_counter()
             turns = store.search(given["user"], given["text"], given["limit"])
             answer = {"seconds": time.perf_counter() - start, "turns": turns}
