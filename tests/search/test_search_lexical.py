@@ -39,7 +39,8 @@ PROSE = [
     "it's", "what's John's dog's name?", "well-known", "5-6 days", "a dash - between words",
     "a dash \u2013 between", "one\u2014two", 'a lone " quote', 'a 5" pipe and a 3" hose',
     "-5 degrees", "from -20 to -10", "--force", "ls -l", "C* and D*", "**bold** words", "5*3*2",
-    "2 * 3", "e-mail", "\u201cquoted\u201d", "'single' quotes", "rock 'n' roll", "- item\n- item", "a -- b", '""', '" "',
+    "2 * 3", "e-mail", "\u201cquoted\u201d",
+    "'single' quotes", "rock 'n' roll", "- item\n- item", "a -- b", '""', '" "',
 ]  # fmt: skip
 
 
