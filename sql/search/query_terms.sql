@@ -44,43 +44,48 @@ comment on function memos_private.parse_query is
     'A query taken apart: its words (those in phrases too), prefixes, phrases and exclusions, the '
     'first 16 of each; the arrays are null when it has no syntax.';
 
-create or replace function memos_private.spell_query(p_query text)
-returns text
+create or replace function memos_private.spell_query(
+    p_user_id uuid, p_query text, out spelled text, out joined text[], out parts int[]
+)
 language plpgsql
-immutable
-parallel safe
+stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_words text[];
 begin
+    spelled := p_query;
     if p_query !~ '[0-9]' or length(p_query) > 1000 then
-        return p_query;
+        return;
     end if;
     v_words := regexp_split_to_array(p_query, '[^[:alnum:]]+');
-    return p_query || coalesce((
-        select string_agg(distinct E'\n' || s.word, '')
-        from (
-            select array_to_string(v_words[i : i + n], '') as word
-            from generate_subscripts(v_words, 1) as i
-            cross join generate_series(1, 3) as n
-            where i + n <= cardinality(v_words)
-        ) as s
-        where memos_private.is_code(s.word)
-    ), '') || coalesce((
-        select string_agg(E'\n' || p.word, '')
+    select array_agg(lower(j.word)), array_agg(n + 1)
+    into joined, parts
+    from generate_subscripts(v_words, 1) as i
+    cross join generate_series(1, 3) as n
+    cross join lateral array_to_string(v_words[i : i + n], '') as j (word)
+    where i + n <= cardinality(v_words) and memos_private.is_code(j.word);
+    spelled := concat_ws(E'\n', p_query, array_to_string(joined, E'\n'), (
+        select string_agg(p.word, E'\n')
         from unnest(v_words) as w (word)
         cross join lateral regexp_split_to_table(
             w.word, '(?<=[[:alpha:]])(?=[0-9])|(?<=[0-9])(?=[[:alpha:]])'
         ) as p (word)
         where memos_private.is_code(w.word) and length(p.word) between 2 and length(w.word) - 1
-    ), '');
+            and not exists (
+                select
+                from memos_private.posting as o
+                where o.user_id = p_user_id and o.lexeme = lower(w.word) collate "C"
+            )
+    ));
 end
 $body$;
 comment on function memos_private.spell_query is
-    'A query with other spellings of its codes: up to four words joined ("srvo 062": srvo062), letters and '
-    'digits apart ("srvo062": srvo, 062). Memories are indexed as they are written, so that only queries '
-    'pay for this, and only those with a digit. A query of more than 1,000 characters is no code.';
+    'A query with other spellings of its codes: up to four words joined ("srvo 062": srvo062), and letters '
+    'and digits apart where no memory has them together ("srvo062": srvo, 062). Memories are indexed as '
+    'they are written, so that only queries pay for this, and only those with a digit. A query of more '
+    'than 1,000 characters is no code. joined, parts: what was joined, of how many words.';
 
 create or replace function memos_private.prefix_lexemes(
     p_user_id uuid, p_languages regconfig[], p_documents double precision, p_prefix text,
@@ -134,7 +139,7 @@ as $body$
 #variable_conflict use_column
 declare
     v_query constant record := memos_private.parse_query(p_query);
-    v_text constant text := memos_private.spell_query(v_query.words);
+    v_spelling constant record := memos_private.spell_query(p_user_id, v_query.words);
     v_languages regconfig[];
     v_words text[];
     v_prefix text;
@@ -145,11 +150,14 @@ begin
     from memos_private.corpus as c
     where c.user_id = p_user_id;
     if cardinality(v_languages) = 1 then
-        v_words := tsvector_to_array(memos_private.text_lexemes(v_languages[1], v_text));
+        v_words := tsvector_to_array(memos_private.text_lexemes(v_languages[1], v_spelling.spelled));
     else
         v_words := array(
-            select distinct unnest(tsvector_to_array(memos_private.text_lexemes(g.language, v_text)))
+            select distinct t.lexeme
             from unnest(v_languages) as g (language)
+            cross join lateral unnest(
+                tsvector_to_array(memos_private.text_lexemes(g.language, v_spelling.spelled))
+            ) as t (lexeme)
         );
     end if;
     if v_words <> '{}' then
@@ -167,6 +175,17 @@ begin
             limit 64
         ) as t
         where t.memories > 0;
+    end if;
+    if v_spelling.joined is not null then
+        -- A whole code is worth as much as all of its parts: more than some of them in a shorter text.
+        idf := array(
+            select t.idf * coalesce(max(j.parts), 1)
+            from unnest(lexemes, idf) with ordinality as t (lexeme, idf, place)
+            left join unnest(v_spelling.joined, v_spelling.parts) as j (word, parts)
+                on j.word = t.lexeme
+            group by t.place, t.idf
+            order by t.place
+        );
     end if;
     foreach v_prefix in array coalesce(v_query.prefixes, '{}') loop
         v_group := memos_private.prefix_lexemes(p_user_id, v_languages, documents, v_prefix);
@@ -194,7 +213,7 @@ set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_query constant record := memos_private.parse_query(p_query);
-    v_text constant text := memos_private.spell_query(v_query.words);
+    v_text constant text := (memos_private.spell_query(p_user_id, v_query.words)).spelled;
     v_lexemes text[];
 begin
     v_lexemes := (
@@ -351,12 +370,17 @@ comment on function memos_private.has_phrase is
 
 create or replace function memos_private.prefix_stem(p_language regconfig, p_prefix text)
 returns text
-language sql
+language plpgsql
 immutable
 parallel safe
-return coalesce(
-    (tsvector_to_array(memos_private.text_lexemes(p_language, p_prefix)))[1],
-    (tsvector_to_array(memos_private.text_lexemes('memos.simple', p_prefix)))[1]
-);
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    return coalesce(
+        (tsvector_to_array(to_tsvector(p_language, p_prefix)))[1],
+        (tsvector_to_array(to_tsvector('memos.simple', p_prefix)))[1]
+    );
+end
+$body$;
 comment on function memos_private.prefix_stem is
     'What the lexemes of words begin with that begin like p_prefix. A stop word may begin one too.';
