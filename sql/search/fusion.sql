@@ -78,7 +78,68 @@ return 1 + p_weight * exp(-least(abs(date_part('epoch', p_now - p_happened_at)) 
 comment on function memos_private.recency_factor is
     'From 1 for long ago (or far ahead) to 1 + p_weight for now; a third of that is left after 30 days.';
 
--- Two statements: which memories compete, by their own scores; and what their surroundings add.
+-- Links that somebody made. An automatic one says that two vectors are near each other, which the dense
+-- lane has counted: following those too costs two points of recall.
+create or replace function memos_private.follow_links(
+    p_user_id       uuid,
+    p_candidates    memos_private.candidate[],
+    p_spread        double precision,
+    p_dense_floor   double precision,
+    p_lexical_floor double precision,
+    p_scope         memos_private.version_key[],
+    p_limit         int
+)
+returns memos_private.candidate[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+begin
+    return array(
+        with leaders as materialized (
+            select c.memory_id, c.score from unnest(p_candidates[:20]) as c where c.score > 0
+        ),
+        reached as (
+            select e.memory_id, e.activation
+            from (
+                select l.to_id as memory_id, l.weight * s.score as activation
+                from leaders as s
+                join memos_private.memory_link as l on l.user_id = p_user_id and l.from_id = s.memory_id
+                where l.origin <> 'automatic'
+                union all
+                select l.from_id, l.weight * s.score
+                from leaders as s
+                join memos_private.memory_link as l on l.user_id = p_user_id and l.to_id = s.memory_id
+                where l.origin <> 'automatic'
+            ) as e
+            where p_scope is null or e.memory_id in (select s.memory_id from unnest(p_scope) as s)
+        )
+        select row(
+            f.memory_id, f.dense + f.lexical + f.graph, f.dense, f.lexical, 0, 0, f.graph, 0, 0
+        )::memos_private.candidate
+        from (
+            select g.memory_id, coalesce(max(g.dense), p_dense_floor) as dense,
+                coalesce(max(g.lexical), p_lexical_floor) as lexical, coalesce(max(g.graph), 0) as graph
+            from (
+                select c.memory_id, c.dense, c.lexical, null::double precision as graph
+                from unnest(p_candidates) as c
+                union all
+                select r.memory_id, null, null, p_spread * r.activation from reached as r
+            ) as g
+            group by g.memory_id
+        ) as f
+        order by f.dense + f.lexical + f.graph desc, f.memory_id
+        limit p_limit
+    );
+end
+$body$;
+comment on function memos_private.follow_links is
+    'Spreading activation over links, one step from the 20 best (Crestani 1997): a memory that is linked '
+    'to them gets p_spread of the strongest product of link weight and score. Floors: what a memory scores '
+    'in a lane that does not list it.';
+
+-- Which memories compete, by their own scores; whom they are linked to; and what their surroundings add.
 create or replace function memos_private.fuse_calibrated(
     p_user_id uuid,
     p_dense   memos_private.lane,
@@ -102,6 +163,7 @@ declare
     -- gets 0.4 of the best score in it (the maximum of passage scores, Dai and Callan 2019).
     v_spread constant double precision := 0.3 * p_weights.context;
     v_session constant double precision := 0.4 * p_weights.context;
+    v_links constant double precision := 0.3 * p_weights.graph;
     v_leaders constant int := greatest(40, p_limit * 2);
     -- The same state gives the same answer, all day.
     v_today constant timestamptz := date_trunc('day', p_now, 'UTC');
@@ -143,6 +205,16 @@ begin
         order by c.dense + c.lexical desc, c.memory_id
         limit p_depth
     );
+    if v_links > 0 and not p_as_of
+        and exists (
+            select from memos_private.memory_link as l
+            where l.user_id = p_user_id and l.origin <> 'automatic'
+        )
+    then
+        v_candidates := memos_private.follow_links(
+            p_user_id, v_candidates, v_links, v_dense_floor, v_lexical_floor, p_scope, p_depth
+        );
+    end if;
     return array(
         with leaders as materialized (
             select c.memory_id, c.score, p.session_id, p.position, p.position - 2 as first,
@@ -151,14 +223,14 @@ begin
             cross join lateral memos_private.placed_memory(p_user_id, c.memory_id, p_scope, p_as_of) as p
         ),
         gathered as (
-            select c.memory_id, c.dense, c.lexical, 0::double precision as context,
+            select c.memory_id, c.dense, c.lexical, c.graph, 0::double precision as context,
                 null::text as session_id, null::timestamptz as happened_at, null::real as importance
             from unnest(v_candidates) as c
             union all
-            select l.memory_id, null, null, 0, l.session_id, l.happened_at, l.importance
+            select l.memory_id, null, null, null, 0, l.session_id, l.happened_at, l.importance
             from leaders as l
             union all
-            select n.memory_id, null, null,
+            select n.memory_id, null, null, null,
                 l.score * case when abs(n.position - l.position) = 2 then v_spread * 0.3 else v_spread end,
                 l.session_id, n.happened_at, n.importance
             from leaders as l
@@ -169,7 +241,8 @@ begin
         ),
         lifted as (
             select g.memory_id, coalesce(max(g.dense), v_dense_floor) as dense,
-                coalesce(max(g.lexical), v_lexical_floor) as lexical, sum(g.context) as context,
+                coalesce(max(g.lexical), v_lexical_floor) as lexical, coalesce(max(g.graph), 0) as graph,
+                sum(g.context) as context,
                 max(g.session_id) as session_id, max(g.happened_at) as happened_at,
                 max(g.importance) as importance
             from gathered as g
@@ -177,27 +250,27 @@ begin
             having max(g.happened_at) is not null
         ),
         parts as (
-            select f.memory_id, f.dense, f.lexical, f.context, f.happened_at, f.importance,
+            select f.memory_id, f.dense, f.lexical, f.graph, f.context, f.happened_at, f.importance,
                 case when f.session_id is null then 0 else v_session * greatest(
-                    max(f.dense + f.lexical + f.context) over (partition by f.session_id), 0
+                    max(f.dense + f.lexical + f.graph + f.context) over (partition by f.session_id), 0
                 ) end as session,
                 2 * p_weights.time * memos_private.period_overlap(p_period, f.happened_at) as time
             from lifted as f
         ),
         scored as (
             -- A score below the mean gets smaller by a factor below 1, and not nearer to the mean.
-            select s.memory_id, s.dense, s.lexical, s.context, s.session, s.time, s.sum,
+            select s.memory_id, s.dense, s.lexical, s.graph, s.context, s.session, s.time, s.sum,
                 s.sum * s.factor ^ sign(s.sum) as score
             from (
-                select p.memory_id, p.dense, p.lexical, p.context, p.session, p.time,
-                    p.dense + p.lexical + p.context + p.session + p.time as sum,
+                select p.memory_id, p.dense, p.lexical, p.graph, p.context, p.session, p.time,
+                    p.dense + p.lexical + p.graph + p.context + p.session + p.time as sum,
                     memos_private.importance_factor(p.importance, p_weights.importance)
                     * memos_private.recency_factor(p.happened_at, v_today, p_weights.recency) as factor
                 from parts as p
             ) as s
         )
         select row(
-            s.memory_id, s.score, s.dense, s.lexical, s.context, s.session, 0, s.time, s.score - s.sum
+            s.memory_id, s.score, s.dense, s.lexical, s.context, s.session, s.graph, s.time, s.score - s.sum
         )::memos_private.candidate
         from scored as s
         order by s.score desc, s.memory_id
@@ -206,7 +279,7 @@ begin
 end
 $body$;
 comment on function memos_private.fuse_calibrated is
-    'Weighted mean of the lanes'' scores in standard deviations from their means, lifted by what is near '
-    'in the same session and by the session''s best memory, by up to two deviations where the time fits '
+    'Weighted mean of the lanes'' scores in standard deviations from their means, lifted by links, by what '
+    'is near in the same session and by the session''s best memory, by up to two deviations where the time fits '
     'the question''s, and by importance and recency within bounds. The best p_depth of each lane compete; p_limit come back, '
     'best first. Ties go to the older memory.';
