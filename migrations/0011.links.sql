@@ -31,12 +31,12 @@ comment on column memos_private.memory_link.origin is
 create table if not exists memos_private.link_queue (
     user_id   uuid not null,
     memory_id uuid not null,
-    constraint link_queue_pkey primary key (user_id, memory_id),
-    constraint link_queue_memory_fkey foreign key (user_id, memory_id)
-        references memos_private.memory (user_id, memory_id) on delete cascade
+    constraint link_queue_pkey primary key (user_id, memory_id)
 );
 comment on table memos_private.link_queue is
-    'Memories with a new vector of the default model, to be linked to their nearest neighbours.';
+    'Memories with a new vector of the default model, to be linked to their nearest neighbours. No '
+    'foreign key, which would cost a write of vectors more than the row itself: whoever works through '
+    'the queue drops what is no longer there.';
 
 select memos_private.protect_user_table('memos_private.memory_link');
 select memos_private.protect_user_table('memos_private.link_queue');

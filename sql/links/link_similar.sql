@@ -22,9 +22,12 @@ declare
         coalesce(p_min_similarity, memos_private.setting('link_min_similarity')::real);
     v_max_links constant int :=
         coalesce(p_max_links, memos_private.setting('link_max_per_memory')::int);
+    v_waiting uuid[];
     v_batch uuid[];
+    v_done int;
     v_pairs memos_private.near_pair[];
     v_held uuid[];
+    v_late uuid[];
 begin
     perform memos_private.require_fraction('p_min_similarity', v_min_similarity);
     if v_max_links not between 1 and 1000 then
@@ -41,18 +44,28 @@ begin
         return 0;
     end if;
 
+    v_waiting := array(
+        select q.memory_id
+        from memos_private.link_queue as q
+        where q.user_id = p_user_id
+        order by q.memory_id
+        limit p_limit
+    );
     v_batch := array(
         select m.memory_id
         from memos_private.memory as m
-        where m.user_id = p_user_id and m.memory_id in (
-            select q.memory_id
-            from memos_private.link_queue as q
-            where q.user_id = p_user_id
-            order by q.memory_id
-            limit p_limit
-        )
+        where m.user_id = p_user_id and m.memory_id = any (v_waiting)
         for key share skip locked
     );
+    -- Before the vectors are read: one that comes later finds no row, and queues its memory again.
+    delete from memos_private.link_queue as q
+    where q.user_id = p_user_id and q.memory_id = any (v_waiting) and (
+        q.memory_id = any (v_batch) or not exists (
+            select from memos_private.memory as m
+            where m.user_id = p_user_id and m.memory_id = q.memory_id
+        )
+    );
+    get diagnostics v_done = row_count;
     v_pairs := array(
         select row(s.memory_id, s.neighbour_id, s.version, s.similarity)::memos_private.near_pair
         from (
@@ -85,16 +98,14 @@ begin
             and (m.memory_id, m.version) in (select p.neighbour_id, p.version from unnest(v_pairs) as p)
         for key share skip locked
     );
-    v_batch := array(
-        select b.memory_id
-        from unnest(v_batch) as b (memory_id)
-        except
-        select p.memory_id
+    v_late := array(
+        select distinct p.memory_id
         from unnest(v_pairs) as p
         where p.neighbour_id not in (select h.memory_id from unnest(v_held) as h (memory_id))
     );
-    delete from memos_private.link_queue as q
-    where q.user_id = p_user_id and q.memory_id = any (v_batch);
+    insert into memos_private.link_queue (user_id, memory_id)
+    select p_user_id, l.memory_id from unnest(v_late) as l (memory_id);
+    v_batch := array(select unnest(v_batch) except select unnest(v_late));
 
     delete from memos_private.memory_link as l
     where l.ctid = any (array(
@@ -112,7 +123,7 @@ begin
     order by 2, 3
     on conflict (user_id, from_id, to_id, type) do nothing;
     perform memos_private.prune_automatic_links(p_user_id, v_batch || v_held, v_max_links);
-    return cardinality(v_batch);
+    return v_done - cardinality(v_late);
 end
 $body$;
 comment on function memos_private.link_similar is

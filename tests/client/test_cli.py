@@ -62,6 +62,21 @@ def test_a_memory_from_end_to_end(memos_command: Invoke) -> None:
     assert "memories" in memos_command("user", "alice").stdout
 
 
+def test_linked_memories_are_found(memos_command: Invoke, alice: User) -> None:
+    dog, lead = alice.add_memory("the dog Pilchard"), alice.add_memory("a red lead")
+    assert "Nothing linked." in memos_command("related", dog, "-u", "alice").stdout
+    arguments = ("link", dog, lead, "-u", "alice", "-t", "supports")
+    assert "Linked." in memos_command(*arguments).stdout
+    assert answer(memos_command(*arguments, "--weight", 0.5, "--json")) == {"created": False}
+    assert "a red lead" in memos_command("related", dog, "-u", "alice").stdout
+    (found,) = answer(memos_command("related", dog, "-u", "alice", "-t", "supports", "--json"))
+    assert (found["path"], found["weight"]) == ([str(dog), str(lead)], 0.5)
+    assert (
+        "Nothing linked."
+        in memos_command(*("related", dog, "-u", "alice", "--min-weight", 0.6)).stdout
+    )
+
+
 def test_json_is_one_document(memos_command: Invoke, alice: User) -> None:
     memory_id = answer(
         memos_command(

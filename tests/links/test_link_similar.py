@@ -193,6 +193,14 @@ def test_a_deleted_memory_takes_its_links_and_its_place_in_the_queue_along(
     assert rows(app, "memos.list_links", user, b) == []
 
 
+def test_what_is_no_longer_there_leaves_the_queue(
+    app: Connection, superuser: Connection, user: UUID
+) -> None:
+    superuser.execute("insert into memos_private.link_queue values (%s, %s)", (user, uuid4()))
+    assert value(app, "memos.link_similar", user) == 1
+    assert value(app, "memos.link_similar", user) == 0
+
+
 def test_what_a_caller_says_about_a_link_holds(
     app: Connection, admin: Connection, superuser: Connection, user: UUID
 ) -> None:
