@@ -124,7 +124,8 @@ begin
                 when v_lexical.path is not null then null
                 when p_weights.lexical = 0 then 'its weight is 0'
                 when coalesce(v_documents, 0) = 0 then 'the user has no memories'
-                else 'the query has no word to look for, or stop words only' end
+                else 'the query has no word to look for, or stop words only' end,
+            'graph', case when v_as_of and p_fusion = 'calibrated' then 'links are of now' end
         )));
     end if;
     return query

@@ -190,3 +190,74 @@ def test_a_long_user_gets_as_many_rows_as_asked_for(app: Connection, user: UUID)
         assert len(whole) == 400
         for limit in (1, 10, 60, 150):
             assert len(search(app, user, p_fusion=fusion, p_limit=limit)) == limit
+
+
+def linked(app: Connection, user: UUID, **link: Any) -> tuple[UUID, UUID, UUID]:
+    """An answer, a memory linked to it and one that is not, neither of which has to do with it."""
+    far = {"words": ["moss"], "vector": [-1.0, -0.5, 0.25]}
+    answer, other, stranger = store(
+        app, user, [{"words": ["kiwi", "fjord"], "vector": QUERY_VECTOR}, far, far]
+    )
+    rows(app, "memos.link_memories", user, other, answer, **link)
+    return answer, other, stranger
+
+
+@pytest.mark.parametrize("kind", ["related", "answers"])
+def test_a_linked_memory_comes_before_strangers(app: Connection, user: UUID, kind: str) -> None:
+    answer, other, stranger = linked(app, user, p_type=kind, p_weight=0.5)
+    off = {hit[1]: hit[4] for hit in search(app, user, p_weights=OTHERS_OFF | {"graph": 0})}
+    hits = search(app, user, p_weights=OTHERS_OFF)
+    assert [hit[1] for hit in hits] == [answer, other, stranger]
+    assert hits[1][11]["lanes"]["graph"]["share"] == pytest.approx(0.3 * 0.5 * off[answer])
+    assert {hit[1]: hit[4] for hit in hits} == pytest.approx(
+        off | {other: off[other] + 0.3 * 0.5 * off[answer]}
+    )
+
+
+def test_an_automatic_link_is_not_followed(
+    app: Connection, user: UUID, module_database: Database
+) -> None:
+    _, other, _ = linked(app, user)
+    with module_database.connect() as superuser:
+        superuser.execute(
+            "update memos_private.memory_link set origin = 'automatic' where user_id = %s", (user,)
+        )
+    assert "graph" not in next(hit for hit in search(app, user) if hit[1] == other)[11]["lanes"]
+
+
+def test_a_link_reaches_beyond_the_lanes_but_not_beyond_the_filter(
+    app: Connection, user: UUID
+) -> None:
+    answer, other, _ = linked(app, user)
+    words_only = {"p_embedding": None, "p_weights": {"dense": 0}}
+    assert [hit[1] for hit in search(app, user, **words_only)] == [answer, other]
+    value(app, "memos.update_memory", user, answer, {"tags": ["wanted"]})
+    assert [hit[1] for hit in search(app, user, p_tags=["wanted"], **words_only)] == [answer]
+
+
+def test_the_past_follows_no_links_and_says_so(app: Connection, user: UUID) -> None:
+    linked(app, user)
+    (hit, *_) = search(app, user, p_recorded_at=value(app, "clock_timestamp"))
+    assert "graph" in hit[11]["lanes_off"]
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [("what about the kiwi in May 2024?", 1), ("what about the kiwi in June 2025?", 2)],
+)
+def test_the_time_of_the_question_lifts_what_happened_then(
+    app: Connection, user: UUID, query: str, first: int
+) -> None:
+    same = {"words": ["kiwi"], "vector": QUERY_VECTOR}
+    days = [
+        (NOW - datetime(*day, tzinfo=UTC)).days
+        for day in ((2023, 1, 9), (2024, 5, 9), (2025, 6, 9))
+    ]
+    ids = store(app, user, [same | {"days": day} for day in days] + [{"words": ["moss"]}])
+    named = {"p_embedding": vector(*QUERY_VECTOR), "p_explain": True, "p_now": NOW}
+    hits = rows(app, "memos.search_memories", user, query, **named)
+    assert hits[0][1] == ids[first]
+    assert hits[0][11]["lanes"]["time"]["share"] == pytest.approx(2)
+    assert "period" in hits[0][11]
+    unmoved = rows(app, "memos.search_memories", user, query, p_weights={"time": 0}, **named)
+    assert "period" not in unmoved[0][11]
