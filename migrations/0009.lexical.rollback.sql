@@ -11,7 +11,7 @@ return to_tsvector(p_language, p_text);
 
 set local role memos_maintenance;
 
-select memos_admin.rebuild_postings();
+do $$ begin perform memos_admin.rebuild_postings(); end $$;
 
 drop function if exists memos_admin.rebuild_postings();
 

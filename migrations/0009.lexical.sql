@@ -166,7 +166,7 @@ comment on function memos_admin.rebuild_postings is
     'a change of a text search configuration; returns how many blocks there are. Searches go on and see '
     'the index of before; writers wait.';
 
-select memos_admin.rebuild_postings();
+do $$ begin perform memos_admin.rebuild_postings(); end $$;
 
 -- Other arguments and results from here on.
 set local role memos_owner;

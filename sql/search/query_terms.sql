@@ -188,7 +188,9 @@ begin
         );
     end if;
     foreach v_prefix in array coalesce(v_query.prefixes, '{}') loop
+        exit when documents is null;
         v_group := memos_private.prefix_lexemes(p_user_id, v_languages, documents, v_prefix);
+        lexemes := coalesce(lexemes, '{}');
         terms := coalesce(terms, array(select generate_subscripts(lexemes, 1)))
             || array_fill(-cardinality(lexemes), array[cardinality(v_group.lexemes)]);
         lexemes := lexemes || v_group.lexemes;

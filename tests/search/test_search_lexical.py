@@ -287,10 +287,15 @@ def test_a_query_without_words_has_no_lexemes(
     app: Connection, superuser: Connection, user: UUID
 ) -> None:
     add(app, user, "the kiwi")
-    for query, expected in [("the of and", None), ("", None), ("unknown", []), ("kiwi", ["kiwi"])]:
+    for query, expected in [
+        ("the of and", None), (None, None), ("unknown", []), ("unkn*", []), ("kiw*", ["kiwi"]),
+    ]:  # fmt: skip
         assert superuser.execute(
             "select lexemes from memos_private.query_terms(%s, %s)", (user, query)
         ).fetchone() == (expected,)
+        assert superuser.execute(
+            "select lexemes from memos_private.query_terms(%s, %s)", (uuid4(), query)
+        ).fetchone() == (None,), "of nobody's memories"
 
 
 def scored(tokens: list[list[str]], query: list[str]) -> list[float]:
