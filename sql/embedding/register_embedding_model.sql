@@ -144,7 +144,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
     select m.name, m.provider, m.dimensions, m.is_default,
-        case when q.total > 0 then 'backfilling' else 'complete' end,
+        case when m.retired_at is not null then 'dropping' when q.total > 0 then 'backfilling'
+            else 'complete' end,
         (
             select count(distinct (e.user_id, e.memory_id))
             from memos_private.embedding as e
@@ -165,4 +166,4 @@ as $body$
 $body$;
 comment on function memos_admin.embedding_status is
     'One row a model: memories that have its vector (done), wait for it (pending, the oldest since '
-    'oldest_pending) or were given up (failed). state: complete, or backfilling.';
+    'oldest_pending) or were given up (failed). state: complete, backfilling or dropping.';

@@ -186,14 +186,15 @@ begin
         );
         if cardinality(v_ids) < v_limit + c_sample then
             v_sample := 2147483647;
+            exit;
         end if;
-        v_lane := memos_private.dense_exact(
-            p_user_id, p_model_id, p_embedding, v_ids, true, v_sample, p_depth
-        );
         -- The passages of a few long memories can be all there was room for.
-        exit when cardinality(v_lane.memory_ids) >= p_depth or cardinality(v_ids) < v_limit + c_sample;
+        exit when (select count(distinct id) from unnest(v_ids[c_sample + 1:]) as id) >= p_depth;
         v_limit := 4 * v_limit;
     end loop;
+    v_lane := memos_private.dense_exact(
+        p_user_id, p_model_id, p_embedding, v_ids, true, v_sample, p_depth
+    );
     v_lane.path := format('binary codes, %s rescored', cardinality(v_ids));
     return v_lane;
 end
