@@ -6,3 +6,5 @@ alter table memos_private.embedding
     drop constraint if exists embedding_pkey,
     drop column if exists code,
     add constraint embedding_pkey primary key (user_id, model_id, memory_id, passage);
+alter table memos_private.embedding_model drop column if exists retired_at;
+revoke select, delete on memos_private.embedding_history from memos_maintenance;

@@ -30,6 +30,11 @@ alter table memos_private.embedding set (
     autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05
 );
 
+alter table memos_private.embedding_model add column if not exists retired_at timestamptz;
+comment on column memos_private.embedding_model.retired_at is
+    'Being dropped since then: takes no vectors any more and is found by nobody.';
+grant select, delete on memos_private.embedding_history to memos_maintenance;
+
 insert into memos_private.setting (name, value, description) values
     ('dense_exact_components', '1000000',
         'memories times dimensions up to which a search compares every vector; above, binary codes first'),

@@ -176,7 +176,7 @@ set search_path = pg_catalog, pg_temp
 as $body$
     select m.name, coalesce((m.options ->> 'batch')::int, case m.provider when 'hash' then 500 else 32 end)
     from memos_private.embedding_model as m
-    where m.provider in ('hash', 'http')
+    where m.provider in ('hash', 'http') and m.retired_at is null
     order by m.model_id
 $body$;
 comment on function memos_admin.callable_models is

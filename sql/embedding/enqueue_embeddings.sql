@@ -12,7 +12,7 @@ begin
     select m.user_id, m.memory_id, d.model_id, m.version, m.recorded_at, m.recorded_at
     from memos_private.memory as m
     cross join memos_private.embedding_model as d
-    where m.user_id = p_user_id and m.memory_id = any (p_memory_ids)
+    where m.user_id = p_user_id and m.memory_id = any (p_memory_ids) and d.retired_at is null
         and not exists (
             select from memos_private.embedding as e
             where e.user_id = p_user_id and e.model_id = d.model_id and e.memory_id = m.memory_id

@@ -29,7 +29,7 @@ declare
 begin
     select * into v_model
     from memos_private.embedding_model as m
-    where m.name = p_model or (p_model is null and m.is_default);
+    where (m.name = p_model or (p_model is null and m.is_default)) and m.retired_at is null;
     if not found then
         perform memos_private.refuse_argument(
             'p_model',
@@ -38,6 +38,7 @@ begin
             coalesce(
                 'one of: ' || (
                     select string_agg(m.name, ', ' order by m.name) from memos_private.embedding_model as m
+                    where m.retired_at is null
                 ),
                 'register one with memos_admin.register_embedding_model'
             )

@@ -59,7 +59,7 @@ begin
     if p_provider = 'http' then
         -- No text at all: only checks the options, in the words of the provider.
         perform memos_private.call_provider(
-            row(0, p_name, p_dimensions, p_provider, p_options, false, now())::memos_private.embedding_model,
+            row(0, p_name, p_dimensions, p_provider, p_options, false, now(), null)::memos_private.embedding_model,
             '{}'
         );
     end if;
@@ -75,9 +75,9 @@ begin
     insert into memos_private.embedding_model (
         model_id, name, dimensions, provider, options, is_default
     )
-    select coalesce(max(m.model_id), 0) + 1, p_name, p_dimensions, p_provider, p_options,
-        count(*) = 0
-    from memos_private.embedding_model as m
+    -- Never an id again: a dropped model's may still stand in the history of an open transaction.
+    select memos_private.setting('embedding_models')::int + 1, p_name, p_dimensions, p_provider, p_options,
+        not exists (select from memos_private.embedding_model)
     returning model_id into v_model_id;
 
     update memos_private.setting set value = v_model_id where name = 'embedding_models';
@@ -144,7 +144,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
     select m.name, m.provider, m.dimensions, m.is_default,
-        case when q.total > 0 then 'backfilling' else 'complete' end,
+        case when m.retired_at is not null then 'dropping' when q.total > 0 then 'backfilling'
+            else 'complete' end,
         (
             select count(distinct (e.user_id, e.memory_id))
             from memos_private.embedding as e
@@ -165,4 +166,4 @@ as $body$
 $body$;
 comment on function memos_admin.embedding_status is
     'One row a model: memories that have its vector (done), wait for it (pending, the oldest since '
-    'oldest_pending) or were given up (failed). state: complete, or backfilling.';
+    'oldest_pending) or were given up (failed). state: complete, backfilling or dropping.';

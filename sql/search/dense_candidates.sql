@@ -173,7 +173,9 @@ as $body$
 declare
     c_sample constant int := 150;
     v_sample int := (4294967296 * least(c_sample / p_memories, 1) - 2147483649)::bigint;
-    v_limit int := greatest(memos_private.setting('dense_rescored')::int, 4 * p_depth, p_memories / 200);
+    -- The fewer bits a code has, and the more of them there are, the more look alike.
+    v_limit int := greatest(memos_private.setting('dense_rescored')::int, 4 * p_depth, p_memories / 200)
+        * greatest(1, 512.0 / vector_dims(p_embedding));
     v_ids uuid[];
     v_lane memos_private.lane;
 begin
@@ -184,21 +186,143 @@ begin
         );
         if cardinality(v_ids) < v_limit + c_sample then
             v_sample := 2147483647;
+            exit;
         end if;
-        v_lane := memos_private.dense_exact(
-            p_user_id, p_model_id, p_embedding, v_ids, true, v_sample, p_depth
-        );
         -- The passages of a few long memories can be all there was room for.
-        exit when cardinality(v_lane.memory_ids) >= p_depth or cardinality(v_ids) < v_limit + c_sample;
+        exit when (select count(distinct id) from unnest(v_ids[c_sample + 1:]) as id) >= p_depth;
         v_limit := 4 * v_limit;
     end loop;
+    v_lane := memos_private.dense_exact(
+        p_user_id, p_model_id, p_embedding, v_ids, true, v_sample, p_depth
+    );
     v_lane.path := format('binary codes, %s rescored', cardinality(v_ids));
     return v_lane;
 end
 $body$;
 comment on function memos_private.dense_by_codes is
     'The nearest by binary codes, then by their vectors: at least four times p_depth, more the more '
-    'memories there are. Mean and deviation are of a fixed sample of 150.';
+    'memories and the fewer dimensions there are. Mean and deviation are of a fixed sample of 150.';
+
+create or replace function memos_private.dense_by_hnsw(
+    p_user_id   uuid,
+    p_model_id  smallint,
+    p_embedding public.halfvec,
+    p_depth     int
+)
+returns memos_private.lane
+language plpgsql
+stable
+set search_path = pg_catalog, public, pg_temp
+set enable_sort = off
+as $body$
+declare
+    v_limit constant int := greatest(memos_private.setting('dense_rescored')::int, 4 * p_depth);
+    v_iterative constant text := current_setting('hnsw.iterative_scan');
+    v_ef constant text := current_setting('hnsw.ef_search');
+    v_ids uuid[];
+    v_lane memos_private.lane;
+begin
+    -- Not clauses of the function: they would take a superuser wherever pgvector is not loaded yet.
+    perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
+    perform set_config('hnsw.ef_search', least(v_limit, 1000)::text, true);
+    -- The model is spelled out, or the planner could not tell that the index covers it.
+    execute format(
+        'select array(
+            select e.memory_id
+            from memos_private.embedding as e
+            where e.user_id = $1 and e.model_id = %s
+            order by e.embedding::public.halfvec(%s) <=> $2
+            limit $3
+        )', p_model_id, vector_dims(p_embedding)
+    ) into v_ids using p_user_id, p_embedding, v_limit;
+    perform set_config('hnsw.iterative_scan', v_iterative, true);
+    perform set_config('hnsw.ef_search', v_ef, true);
+    if cardinality(v_ids) < v_limit then
+        return null;
+    end if;
+    v_lane := memos_private.dense_exact(
+        p_user_id, p_model_id, p_embedding, v_ids, true, 2147483647, p_depth
+    );
+    if cardinality(v_lane.memory_ids) < p_depth then
+        return null;
+    end if;
+    select d.mean, d.deviation into v_lane.mean, v_lane.deviation
+    from memos_private.dense_exact(
+        p_user_id, p_model_id, p_embedding, memos_private.spread_memory_ids(p_user_id, p_model_id, 200),
+        true, 2147483647, p_depth
+    ) as d;
+    v_lane.path := format('hnsw index, %s rescored', v_limit);
+    return v_lane;
+end
+$body$;
+comment on function memos_private.dense_by_hnsw is
+    'The nearest by the model''s vector index, then by their vectors; null when the index gives too few. '
+    'Mean and deviation are of a sample over the time in which the memories were written.';
+
+create or replace function memos_private.spread_memory_ids(
+    p_user_id uuid, p_model_id smallint, p_count int
+)
+returns uuid[]
+language plpgsql
+stable
+set search_path = pg_catalog, public, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $body$
+declare
+    v_first bigint;
+    v_last bigint;
+begin
+    -- The first 48 bits of a UUID version 7 are its time.
+    select ('x' || left(replace(e.memory_id::text, '-', ''), 12))::bit(48)::bigint into v_first
+    from memos_private.embedding as e
+    where e.user_id = p_user_id and e.model_id = p_model_id
+    order by e.memory_id
+    limit 1;
+    select ('x' || left(replace(e.memory_id::text, '-', ''), 12))::bit(48)::bigint into v_last
+    from memos_private.embedding as e
+    where e.user_id = p_user_id and e.model_id = p_model_id
+    order by e.memory_id desc
+    limit 1;
+    -- A few steps on from each point: else the first memories of sessions and imports would be all.
+    return array(
+        select s.memory_id
+        from (
+            select n, rpad(lpad(to_hex(v_first + (v_last - v_first) * n / p_count), 12, '0'), 32, '0')::uuid as point
+            from generate_series(0, p_count - 1) as n
+            offset 0
+        ) as p
+        cross join lateral (
+            select e.memory_id
+            from memos_private.embedding as e
+            where e.user_id = p_user_id and e.model_id = p_model_id and e.memory_id >= p.point
+            order by e.memory_id
+            offset p.n * 37 % 64
+            limit 1
+        ) as s
+    );
+end
+$body$;
+comment on function memos_private.spread_memory_ids is
+    'Memories of a user about evenly spread over the time in which they were written, without a scan.';
+
+create or replace function memos_private.prefers_hnsw(p_model_id smallint, p_memories double precision)
+returns boolean
+language sql
+stable
+begin atomic
+    select p_memories >= memos_private.setting('dense_hnsw_memories')::int and exists (
+        select
+        from pg_class as c
+        join pg_index as i on i.indexrelid = c.oid
+        where c.oid = to_regclass('memos_private.' || memos_private.vector_index_name(p_model_id))
+            and i.indisvalid and p_memories >= c.reltuples / 10
+    );
+end;
+comment on function memos_private.prefers_hnsw is
+    'Whether a user with so many memories is searched by the vector index: there is a valid one, and the '
+    'user owns enough of what it holds, for it cannot leave the others out.';
 
 create or replace function memos_private.dense_candidates(
     p_user_id   uuid,
@@ -239,13 +363,17 @@ begin
         v_lane.path := 'exact';
         return v_lane;
     end if;
-    return memos_private.dense_by_codes(
+    if v_ids is null and memos_private.prefers_hnsw(p_model_id, v_memories) then
+        v_lane := memos_private.dense_by_hnsw(p_user_id, p_model_id, p_embedding, p_depth);
+    end if;
+    return coalesce(v_lane, memos_private.dense_by_codes(
         p_user_id, p_model_id, p_embedding, v_ids, v_by_key, v_memories, p_depth
-    );
+    ));
 end
 $body$;
 comment on function memos_private.dense_candidates is
     'The p_depth memories nearest to a vector of the model''s dimensions, by cosine similarity (-1 to 1) '
     'of their best passage. p_scope: only of these versions; null: of every current memory. p_as_of: the '
     'scope holds superseded versions too. A small set is compared vector by vector, a larger one by codes '
-    'first (settings dense_exact_components, dense_rescored).';
+    'first, the memories of the largest users by a vector index where there is one (settings '
+    'dense_exact_components, dense_rescored, dense_hnsw_memories).';

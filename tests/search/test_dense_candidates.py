@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from uuid import UUID
 import numpy as np
 import psycopg
 import pytest
+from memos_pg.migrate import migrate, rollback
 from support.postgres import Database
 
 Connection = psycopg.Connection[Any]
@@ -25,16 +27,23 @@ class Crowd:
     """Users of very different sizes in one table, and what is near in it."""
 
     owner: Connection
+    watched: Connection
     vectors: dict[str, np.ndarray]
     ids: dict[str, list[UUID]]
     questions: dict[str, np.ndarray]
 
     def lane(
-        self, name: str, question: np.ndarray, scope: list[UUID] | None = None, depth: int = DEPTH
+        self,
+        name: str,
+        question: np.ndarray,
+        scope: list[UUID] | None = None,
+        depth: int = DEPTH,
+        owner: Connection | None = None,
     ) -> Any:
         """What the database finds, as an API function would: in the user's context."""
-        self.owner.execute("select set_config('memos.user_id', %s, false)", [str(user_id(name))])
-        return self.owner.execute(
+        owner = owner or self.owner
+        owner.execute("select set_config('memos.user_id', %s, false)", [str(user_id(name))])
+        return owner.execute(
             """
             select c.* from memos_private.dense_candidates(
                 %s, 1::smallint, %s::public.halfvec,
@@ -89,7 +98,7 @@ def crowd(module_database: Database) -> Iterator[Crowd]:
         rotated = latent @ rotation
         return (rotated / np.linalg.norm(rotated, axis=1, keepdims=True)).astype(np.float16)
 
-    found = Crowd(module_database.connect(), {}, {}, {})
+    found = Crowd(module_database.connect(), module_database.connect(), {}, {}, {})
     with module_database.connect() as superuser:
         superuser.execute("set session_replication_role = replica")
         superuser.execute(
@@ -106,8 +115,17 @@ def crowd(module_database: Database) -> Iterator[Crowd]:
             store(superuser, name, found.ids[name], found.vectors[name])
         superuser.execute("vacuum analyze memos_private.embedding")
     found.owner.execute("set role memos_owner")
-    yield found
-    found.owner.close()
+    found.watched.execute("""
+        load 'auto_explain';
+        set auto_explain.log_min_duration = 0;
+        set auto_explain.log_nested_statements = on;
+        set auto_explain.log_analyze = on;
+        set auto_explain.log_format = json;
+        set client_min_messages = log;
+        set role memos_owner;
+    """)
+    with found.owner, found.watched:
+        yield found
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -149,6 +167,42 @@ def test_a_scope_is_searched_as_well(crowd: Crowd, name: str, share: float) -> N
     assert hits >= 0.98 * wanted
 
 
+def plans(crowd: Crowd, name: str, scope: list[UUID] | None = None) -> list[dict[str, Any]]:
+    """Scans of the vectors' table in a search, as they ran."""
+    notices: list[str] = []
+    handler = lambda diagnostic: notices.append(diagnostic.message_primary)  # noqa: E731
+    crowd.watched.add_notice_handler(handler)
+    try:
+        crowd.lane(name, crowd.questions[name][0], scope, owner=crowd.watched)
+    finally:
+        crowd.watched.remove_notice_handler(handler)
+    found = []
+    waiting = [json.loads(n.split("plan:\n", 1)[1])["Plan"] for n in notices if "plan:\n" in n]
+    while waiting:
+        node = waiting.pop(0)
+        waiting += node.get("Plans", [])
+        if node.get("Relation Name") == "embedding":
+            found.append(node)
+    return found
+
+
+def test_codes_are_read_from_the_key_alone(crowd: Crowd) -> None:
+    """Under row-level security, too: an index-only scan of all codes, then a few vectors."""
+    scan, rescored = sorted(plans(crowd, "large"), key=lambda node: -node["Actual Rows"])
+    assert (scan["Node Type"], scan["Index Name"]) == ("Index Only Scan", "embedding_pkey")
+    assert (scan["Actual Rows"], scan["Heap Fetches"]) == (SIZES["large"], 0)
+    assert (rescored["Node Type"], rescored["Index Name"]) == ("Index Scan", "embedding_pkey")
+    assert rescored["Actual Rows"] < 1_000
+    (small,) = plans(crowd, "small")
+    assert (small["Node Type"], small["Index Name"]) == ("Index Scan", "embedding_pkey")
+
+
+def test_a_small_scope_is_looked_up_by_key(crowd: Crowd) -> None:
+    (scan,) = plans(crowd, "large", crowd.ids["large"][:50])
+    assert (scan["Node Type"], scan["Index Name"]) == ("Index Scan", "embedding_pkey")
+    assert scan["Actual Rows"] == 50
+
+
 def test_no_vectors_are_an_empty_lane(crowd: Crowd) -> None:
     assert crowd.lane("stranger", crowd.questions["small"][0])[:4] == ([], [], None, None)
 
@@ -167,3 +221,44 @@ def test_another_users_context_shows_nothing(crowd: Crowd) -> None:
         [user_id("small"), literal(crowd.questions["small"][0])],
     ).fetchone()
     assert found == ([],)
+
+
+def test_passages_of_long_memories_do_not_crowd_the_others_out(crowd: Crowd) -> None:
+    """20 memories of 200 passages each, all nearer than anything else: the rest is still found."""
+    rng = np.random.default_rng(2)
+    question = crowd.questions["large"][0]
+    near = [uuid.uuid4() for _ in range(20)]
+    with crowd.owner.transaction(force_rollback=True):
+        crowd.owner.execute("reset role; set local session_replication_role = replica")
+        with crowd.owner.cursor().copy(
+            "copy memos_private.embedding (user_id, model_id, memory_id, passage, embedding)"
+            " from stdin"
+        ) as copy:
+            for memory in near:
+                for passage in range(200):
+                    vector = question + 0.01 * rng.standard_normal(DIMENSIONS)
+                    copy.write_row((user_id("large"), 1, memory, passage, literal(vector)))
+        crowd.owner.execute("set local role memos_owner")
+        ids, scores, *_ = crowd.lane("large", question)
+    crowd.owner.execute("set role memos_owner")
+    assert set(ids[:20]) == set(near)
+    assert len(set(ids)) == len(ids) == DEPTH
+    best = np.argsort(-crowd.exact("large", question))[:10]
+    assert {crowd.ids["large"][place] for place in best} <= set(ids)
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_vectors_stored_before_the_codes_get_theirs(database: Database) -> None:
+    """Rolled back and migrated again on a filled database."""
+    with database.connect("memos_admin") as admin:
+        admin.execute("select memos_admin.register_embedding_model('ext', 3, 'external')")
+    database.value(
+        "select memos.add_memory(%s, 'filled', p_embedding => '[1,-2,3]')",
+        user_id("x"),
+        role="memos_app",
+    )
+    while not any("0008" in name for name in rollback(database.dsn, 1).rolled_back):
+        pass
+    assert database.value("select embedding::text from memos_private.embedding") == "[1,-2,3]"
+    migrate(database.dsn)
+    assert database.value("select code::text from memos_private.embedding") == "101"
