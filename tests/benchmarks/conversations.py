@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ class Conversations:
         )
 
 
+@cache
 def load(quick: bool) -> Conversations:
     """LoCoMo where MEMOS_LOCOMO names its folder, else the demo. Quick: not all of it."""
     found = _locomo(Path(os.environ[VARIABLE])) if VARIABLE in os.environ else _demo()

@@ -41,10 +41,12 @@ def _draw(file: Path, rows: Sequence[Row], x: str, y: str) -> Path:
     if y == "recall@10":
         axes.axhline(search.RECALL, color="grey", linewidth=0.8)
         axes.set_ylim(top=1.005)
-    else:
+    elif x == "user's rows":
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(LogFormatter())
         axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
+    else:
+        axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(file, dpi=120)
