@@ -1,5 +1,5 @@
 delete from memos_private.setting
-where name in ('dense_exact_components', 'dense_rescored', 'dense_hnsw_memories');
+where name in ('dense_exact_memories', 'dense_rescored', 'dense_hnsw_memories');
 drop type if exists memos_private.lane cascade;
 alter table memos_private.embedding
     reset (autovacuum_vacuum_insert_scale_factor, autovacuum_vacuum_scale_factor),

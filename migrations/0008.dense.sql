@@ -36,8 +36,8 @@ comment on column memos_private.embedding_model.retired_at is
 grant select, delete on memos_private.embedding_history to memos_maintenance;
 
 insert into memos_private.setting (name, value, description) values
-    ('dense_exact_components', '1000000',
-        'memories times dimensions up to which a search compares every vector; above, binary codes first'),
+    ('dense_exact_memories', '2000',
+        'memories of one user up to which a search compares every vector; above, binary codes first'),
     ('dense_rescored', '200', 'fewest vectors compared exactly after a search by binary codes'),
     ('dense_hnsw_memories', '100000',
         'memories of one user from which a search takes the vector index, where there is one')

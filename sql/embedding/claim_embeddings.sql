@@ -134,7 +134,7 @@ begin
     order by r.ordinal
     limit 1;
     if found then
-        if v_bad.model is not null and (
+        if (v_bad.model).model_id is not null and (
             vector_dims(v_bad.embedding) <> (v_bad.model).dimensions or l2_norm(v_bad.embedding) = 0
         ) then
             perform memos_private.require_embedding(

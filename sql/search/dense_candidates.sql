@@ -217,6 +217,8 @@ set enable_sort = off
 as $body$
 declare
     v_limit constant int := greatest(memos_private.setting('dense_rescored')::int, 4 * p_depth);
+    -- Loads pgvector, where the session has not used it yet, and with it the settings below.
+    v_dimensions constant int := vector_dims(p_embedding);
     v_iterative constant text := current_setting('hnsw.iterative_scan');
     v_ef constant text := current_setting('hnsw.ef_search');
     v_ids uuid[];
@@ -233,7 +235,7 @@ begin
             where e.user_id = $1 and e.model_id = %s
             order by e.embedding::public.halfvec(%s) <=> $2
             limit $3
-        )', p_model_id, vector_dims(p_embedding)
+        )', p_model_id, v_dimensions
     ) into v_ids using p_user_id, p_embedding, v_limit;
     perform set_config('hnsw.iterative_scan', v_iterative, true);
     perform set_config('hnsw.ef_search', v_ef, true);
@@ -356,7 +358,7 @@ begin
         v_ids := array(select s.memory_id from unnest(p_scope) as s);
         v_memories := least(v_memories, cardinality(v_ids));
     end if;
-    if v_memories * vector_dims(p_embedding) <= memos_private.setting('dense_exact_components')::int then
+    if v_memories <= memos_private.setting('dense_exact_memories')::int then
         v_lane := memos_private.dense_exact(
             p_user_id, p_model_id, p_embedding, v_ids, v_by_key, 2147483647, p_depth
         );
@@ -376,4 +378,4 @@ comment on function memos_private.dense_candidates is
     'of their best passage. p_scope: only of these versions; null: of every current memory. p_as_of: the '
     'scope holds superseded versions too. A small set is compared vector by vector, a larger one by codes '
     'first, the memories of the largest users by a vector index where there is one (settings '
-    'dense_exact_components, dense_rescored, dense_hnsw_memories).';
+    'dense_exact_memories, dense_rescored, dense_hnsw_memories).';

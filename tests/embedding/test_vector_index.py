@@ -31,7 +31,7 @@ def stored(module_database: Database) -> dict[UUID, dict[UUID, np.ndarray]]:
     with module_database.connect("memos_admin") as admin:
         rows(admin, "memos_admin.register_embedding_model", "ext", DIMENSIONS, "external")
         rows(admin, "memos_admin.set_setting", "dense_hnsw_memories", "1000")
-        rows(admin, "memos_admin.set_setting", "dense_exact_components", "10000")
+        rows(admin, "memos_admin.set_setting", "dense_exact_memories", "100")
     with module_database.connect() as superuser:
         superuser.execute("set session_replication_role = replica")
         for user, size in SIZES.items():
