@@ -164,7 +164,7 @@ declare
     v_spread constant double precision := 0.3 * p_weights.context;
     v_session constant double precision := 0.4 * p_weights.context;
     v_links constant double precision := 0.3 * p_weights.graph;
-    v_leaders constant int := greatest(40, p_limit * 2);
+    v_leaders constant int := greatest(30, p_limit * 2);
     -- The same state gives the same answer, all day.
     v_today constant timestamptz := date_trunc('day', p_now, 'UTC');
     v_dense double precision := case when p_dense.scores is null then 0 else p_weights.dense end;
@@ -216,28 +216,16 @@ begin
         );
     end if;
     return array(
-        with leaders as materialized (
-            select c.memory_id, c.score, p.session_id, p.position, p.position - 2 as first,
-                p.position + 2 as last, p.happened_at, p.importance
-            from unnest(v_candidates[:v_leaders]) as c
-            cross join lateral memos_private.placed_memory(p_user_id, c.memory_id, p_scope, p_as_of) as p
-        ),
-        gathered as (
+        with gathered as (
             select c.memory_id, c.dense, c.lexical, c.graph, 0::double precision as context,
                 null::text as session_id, null::timestamptz as happened_at, null::real as importance
             from unnest(v_candidates) as c
             union all
-            select l.memory_id, null, null, null, 0, l.session_id, l.happened_at, l.importance
-            from leaders as l
-            union all
-            select n.memory_id, null, null, null,
-                l.score * case when abs(n.position - l.position) = 2 then v_spread * 0.3 else v_spread end,
-                l.session_id, n.happened_at, n.importance
-            from leaders as l
-            cross join lateral memos_private.session_memories(
-                p_user_id, l.session_id, l.first, l.last, p_scope, p_as_of
+            select n.memory_id, null, null, null, n.context, n.session_id, n.happened_at, n.importance
+            from memos_private.surroundings(
+                p_user_id, v_candidates[:v_leaders], v_spread, p_scope, p_as_of
             ) as n
-            where v_spread > 0 and l.score > 0 and n.memory_id <> l.memory_id
+            where p_scope is null or n.memory_id in (select s.memory_id from unnest(p_scope) as s)
         ),
         lifted as (
             select g.memory_id, coalesce(max(g.dense), v_dense_floor) as dense,

@@ -1,0 +1,66 @@
+-- Two statements, for now and for the past: one that could do both costs more to open than it finds. The
+-- window is computed before the neighbours are asked for: under row-level security a subtraction is not
+-- leakproof, and the index would be read for the whole session.
+create or replace function memos_private.surroundings(
+    p_user_id  uuid,
+    p_leaders  memos_private.candidate[],
+    p_spread   double precision,
+    p_scope    memos_private.version_key[],
+    p_as_of    boolean
+)
+returns table (
+    memory_id uuid, session_id text, happened_at timestamptz, importance real, context double precision
+)
+language plpgsql
+stable
+rows 100
+set search_path = pg_catalog, pg_temp
+as $body$
+#variable_conflict use_column
+begin
+    if p_as_of then
+        return query
+        with placed as materialized (
+            select v.memory_id, v.session_id, v.position, coalesce(v.occurred_at, v.recorded_at) as happened_at,
+                v.importance
+            from unnest(p_scope) as s
+            join memos_private.memory_version as v
+                on v.user_id = p_user_id and v.memory_id = s.memory_id and v.version = s.version
+                    and v.superseded_at is not distinct from s.superseded_at
+        )
+        select p.memory_id, p.session_id, p.happened_at, p.importance, 0::double precision
+        from unnest(p_leaders) as c
+        join placed as p using (memory_id)
+        union all
+        select n.memory_id, n.session_id, n.happened_at, n.importance,
+            c.score * case when abs(n.position - p.position) = 2 then p_spread * 0.3 else p_spread end
+        from unnest(p_leaders) as c
+        join placed as p using (memory_id)
+        join placed as n on n.session_id = p.session_id
+            and n.position between p.position - 2 and p.position + 2 and n.memory_id <> p.memory_id
+        where c.score > 0 and p_spread > 0;
+        return;
+    end if;
+    return query
+    with leaders as materialized (
+        select c.memory_id, c.score, m.session_id, m.position, m.position - 2 as first,
+            m.position + 2 as last, coalesce(m.occurred_at, m.recorded_at) as happened_at, m.importance
+        from unnest(p_leaders) as c
+        join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = c.memory_id
+    )
+    select l.memory_id, l.session_id, l.happened_at, l.importance, 0::double precision
+    from leaders as l
+    union all
+    select n.memory_id, n.session_id, coalesce(n.occurred_at, n.recorded_at), n.importance,
+        l.score * case when abs(n.position - l.position) = 2 then p_spread * 0.3 else p_spread end
+    from leaders as l
+    join memos_private.memory as n
+        on n.user_id = p_user_id and n.session_id = l.session_id
+            and n.position >= l.first and n.position <= l.last and n.memory_id <> l.memory_id
+    where l.score > 0 and p_spread > 0;
+end
+$body$;
+comment on function memos_private.surroundings is
+    'Session, time and importance of the leading candidates, and of the memories up to two positions before '
+    'and after them in their sessions, which get p_spread of the leader''s score, at two positions 0.3 of '
+    'that. One row for each reason that a memory is here. p_as_of: of the versions in p_scope.';
