@@ -6,13 +6,20 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    v_is_real constant boolean := p_name like 'bm25%' or p_name like '%similarity';
-    v_form constant text := case when v_is_real then '^\d{1,3}(\.\d{1,9})?$' else '^[1-9]\d{0,8}$' end;
+    v_form constant text := case
+        when p_name like 'bm25%' then '^\d{1,3}(\.\d{1,9})?$'
+        when p_name like '%similarity' then '^(0(\.\d{1,9})?|1)$'
+        else '^[1-9]\d{0,8}$'
+    end;
 begin
     if p_value is null or p_value !~ v_form then
         perform memos_private.refuse_argument(
             'p_value', coalesce(format('it is %s', left(p_value, 200)), 'it is null'),
-            case when v_is_real then 'a number from 0' else 'a whole number from 1' end
+            case
+                when p_name like 'bm25%' then 'a number from 0'
+                when p_name like '%similarity' then 'a number from 0 to 1'
+                else 'a whole number from 1'
+            end
         );
     end if;
     update memos_private.setting set value = p_value where name = p_name;

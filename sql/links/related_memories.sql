@@ -1,6 +1,8 @@
 -- Breadth first: after each step the best way to every memory reached so far is known, and only from
 -- memories to which a better way was found does the next step go on. So a step reads each link of the
 -- user at most twice, however many ways there are, and a cycle, which is never better, ends by itself.
+-- No nested loop: before the statistics know a user with a hub, the planner probes the wrong one of the
+-- two indexes and reads all links once for each memory reached (measured: 16 s instead of 0.2 s).
 create or replace function memos_private.best_paths(
     p_user_id    uuid,
     p_memory_id  uuid,
@@ -13,6 +15,7 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_nestloop = off
 as $body$
 declare
     v_best memos_private.link_path[] :=
@@ -32,15 +35,15 @@ begin
                 union all
                 select n.memory_id, p.weight * n.weight, p.path || n.memory_id, p.types || n.type, true
                 from unnest(v_last) as p
-                cross join lateral (
-                    select f.to_id as memory_id, f.weight, f.type
+                join (
+                    select f.from_id as near_id, f.to_id as memory_id, f.weight, f.type
                     from memos_private.memory_link as f
-                    where f.user_id = p_user_id and f.from_id = p.memory_id
+                    where f.user_id = p_user_id
                     union all
-                    select t.from_id, t.weight, t.type
+                    select t.to_id, t.from_id, t.weight, t.type
                     from memos_private.memory_link as t
-                    where t.user_id = p_user_id and t.to_id = p.memory_id
-                ) as n
+                    where t.user_id = p_user_id
+                ) as n on n.near_id = p.memory_id
                 where p.weight * n.weight >= p_min_weight and (p_types is null or n.type = any (p_types))
             ) as w
             order by w.memory_id, w.weight desc, w.is_new, w.path, w.types
