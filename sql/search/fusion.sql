@@ -164,7 +164,7 @@ declare
     v_spread constant double precision := 0.3 * p_weights.context;
     v_session constant double precision := 0.4 * p_weights.context;
     v_links constant double precision := 0.3 * p_weights.graph;
-    v_leaders constant int := greatest(30, p_limit * 2);
+    v_leaders constant int := greatest(20, p_limit * 2);
     -- The same state gives the same answer, all day.
     v_today constant timestamptz := date_trunc('day', p_now, 'UTC');
     v_dense double precision := case when p_dense.scores is null then 0 else p_weights.dense end;
@@ -216,26 +216,20 @@ begin
         );
     end if;
     return array(
-        with gathered as (
-            select c.memory_id, c.dense, c.lexical, c.graph, 0::double precision as context,
-                null::text as session_id, null::timestamptz as happened_at, null::real as importance
-            from unnest(v_candidates) as c
-            union all
-            select n.memory_id, null, null, null, n.context, n.session_id, n.happened_at, n.importance
-            from memos_private.surroundings(
-                p_user_id, v_candidates[:v_leaders], v_spread, p_scope, p_as_of
+        with lifted as (
+            select n.memory_id, coalesce(c.dense, v_dense_floor) as dense,
+                coalesce(c.lexical, v_lexical_floor) as lexical, coalesce(c.graph, 0) as graph, n.context,
+                n.session_id, n.happened_at, n.importance
+            from (
+                select s.memory_id, max(s.session_id) as session_id, max(s.happened_at) as happened_at,
+                    max(s.importance) as importance, sum(s.context) as context
+                from memos_private.surroundings(
+                    p_user_id, v_candidates[:v_leaders], v_spread, p_scope, p_as_of
+                ) as s
+                where p_scope is null or s.memory_id in (select v.memory_id from unnest(p_scope) as v)
+                group by s.memory_id
             ) as n
-            where p_scope is null or n.memory_id in (select s.memory_id from unnest(p_scope) as s)
-        ),
-        lifted as (
-            select g.memory_id, coalesce(max(g.dense), v_dense_floor) as dense,
-                coalesce(max(g.lexical), v_lexical_floor) as lexical, coalesce(max(g.graph), 0) as graph,
-                sum(g.context) as context,
-                max(g.session_id) as session_id, max(g.happened_at) as happened_at,
-                max(g.importance) as importance
-            from gathered as g
-            group by g.memory_id
-            having max(g.happened_at) is not null
+            left join unnest(v_candidates) as c using (memory_id)
         ),
         parts as (
             select f.memory_id, f.dense, f.lexical, f.graph, f.context, f.happened_at, f.importance,

@@ -17,12 +17,15 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $body$
 declare
-    v_k1 constant double precision := memos_private.setting('bm25_k1');
-    v_b constant double precision := memos_private.setting('bm25_b');
+    v_k1 double precision;
+    v_b double precision;
     v_lane memos_private.lane;
     v_sum double precision;
     v_sum_of_squares double precision;
 begin
+    select max(s.value) filter (where s.name = 'bm25_k1'), max(s.value) filter (where s.name = 'bm25_b')
+    into v_k1, v_b
+    from memos_private.setting as s;
     with scores as materialized (
         select l.memory_id, l.score
         from memos_private.lexical_lane(

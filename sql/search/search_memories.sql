@@ -46,10 +46,9 @@ declare
     v_search_id uuid;
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.require_limit(p_limit);
     perform memos_private.require_valid_search(
-        p_query, p_embedding is not null, p_token_budget, p_metadata, p_from, p_until, p_fusion, p_rrf_k,
-        p_include_cold, p_explain, p_record, p_purpose, p_now
+        p_query, p_embedding is not null, p_limit, p_token_budget, p_metadata, p_from, p_until, p_fusion,
+        p_rrf_k, p_include_cold, p_explain, p_record, p_purpose, p_now
     );
     if p_profile is not null then
         v_profile := memos_private.require_profile(p_profile);
