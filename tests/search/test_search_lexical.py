@@ -200,6 +200,39 @@ def test_phrase_prefix_and_exclusion(app: Connection, superuser: Connection, use
     assert ids("-support") == set(), "nothing to look for"
 
 
+def test_a_search_heeds_phrases_prefixes_and_exclusions(app: Connection, user: UUID) -> None:
+    texts = [
+        "the support group met",
+        "group without support",
+        "he recovered well",
+        "recovery group",
+    ]
+    group, loose, well, recovery = (add(app, user, text) for text in texts)
+
+    def found(query: str, **named: Any) -> set[UUID]:
+        return {row[1] for row in rows(app, "memos.search_memories", user, query, **named)}
+
+    for fusion in ("calibrated", "rrf"):
+        assert found("support group", p_fusion=fusion) == {group, loose, recovery}
+        assert found('"support group"', p_fusion=fusion) == {group}
+        assert found("recov*", p_fusion=fusion) == {well, recovery}
+        assert found("group -support", p_fusion=fusion) == {recovery}
+    moment = value(app, "clock_timestamp")
+    value(app, "memos.delete_memory", user, recovery)
+    assert found("group -support") == set()
+    assert found("group -support", p_recorded_at=moment) == {recovery}
+
+
+def test_what_a_query_excludes_is_in_no_lane(app: Connection, admin: Connection) -> None:
+    user = uuid4()
+    rows(admin, "memos_admin.register_embedding_model", "two", 2, "external")
+    named = {"p_embedding": "[1,0]", "p_model": "two"}
+    add(app, user, "the kiwi", **named)
+    other = add(app, user, "a gecko", p_embedding="[0.5,1]", p_model="two")
+    hits = rows(app, "memos.search_memories", user, "animals -kiwi", **named)
+    assert [hit[1] for hit in hits] == [other]
+
+
 def test_conditions_in_every_language_of_the_user(
     app: Connection, superuser: Connection, user: UUID
 ) -> None:
@@ -237,7 +270,7 @@ def test_conditions_of_the_past(app: Connection, superuser: Connection, user: UU
             """
             select c.required, c.excluded
             from memos_private.eligible_versions(
-                %(user)s, null, null, null, null, null, null, null, %(at)s, false
+                %(user)s, null, null, null, null, null, null, null, %(at)s, false, null
             ) as s
             cross join memos_private.query_conditions(%(user)s, %(query)s, s, true) as c
             """,
