@@ -6,18 +6,19 @@ create index if not exists memory_session_idx
 
 drop type if exists memos_private.candidate cascade;
 create type memos_private.candidate as (
-    memory_id uuid,
-    score     double precision,
-    dense     double precision,
-    lexical   double precision,
-    context   double precision,
-    session   double precision,
-    graph     double precision,
-    time      double precision,
-    factors   double precision
+    memory_id  uuid,
+    score      double precision,
+    dense      double precision,
+    lexical    double precision,
+    context    double precision,
+    session    double precision,
+    graph      double precision,
+    time       double precision,
+    importance double precision,
+    recency    double precision
 );
 comment on type memos_private.candidate is
-    'A memory that may answer a search: its score, and the parts that add up to it.';
+    'A memory that may answer a search: its score, the parts that add up to it, and the two factors on them.';
 
 drop type if exists memos_private.search_weights cascade;
 create type memos_private.search_weights as (

@@ -1,6 +1,7 @@
 """memOS: the memory of an LLM bot, kept inside PostgreSQL."""
 
 from memos_pg.async_client import AsyncMemOS, AsyncUser
+from memos_pg.budget import fit_token_budget
 from memos_pg.client import MemOS, User
 from memos_pg.errors import (
     BadArgument,
@@ -52,4 +53,5 @@ __all__ = [
     "SearchResult",
     "StoredMemory",
     "User",
+    "fit_token_budget",
 ]

@@ -85,7 +85,6 @@ begin
                 f.position, f.occurred_at, null, null, f.request_id,
                 coalesce(e.embedding, f.embedding::text::public.halfvec)
             )::memos_private.memory_input
-            order by e.ordinal
         )
         into v_memories
         -- Side by side: a subscript would walk the array from its start for every vector.

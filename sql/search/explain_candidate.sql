@@ -61,7 +61,13 @@ begin
         ) end,
         'graph', case when p_candidate.graph <> 0 then jsonb_build_object('share', p_candidate.graph) end,
         'time', case when p_candidate.time <> 0 then jsonb_build_object('share', p_candidate.time) end,
-        'factors', case when v_calibrated then jsonb_build_object('share', p_candidate.factors) end
+        'factors', case when v_calibrated then jsonb_build_object(
+            'importance', p_candidate.importance, 'recency', p_candidate.recency,
+            'share', p_candidate.score - (
+                p_candidate.dense + p_candidate.lexical + p_candidate.context + p_candidate.session
+                + p_candidate.graph + p_candidate.time
+            )
+        ) end
     ));
 end
 $body$;

@@ -15,7 +15,7 @@ begin
     return array(
         select row(
             r.memory_id, coalesce(sum(r.dense), 0) + coalesce(sum(r.lexical), 0), sum(r.dense),
-            sum(r.lexical), null, null, null, null, null
+            sum(r.lexical), null, null, null, null, null, null
         )::memos_private.candidate
         from (
             select d.memory_id, p_weights.dense / (p_k + d.rank) as dense, null::double precision as lexical
@@ -116,7 +116,7 @@ begin
             where p_scope is null or e.memory_id in (select s.memory_id from unnest(p_scope) as s)
         )
         select row(
-            f.memory_id, f.dense + f.lexical + f.graph, f.dense, f.lexical, 0, 0, f.graph, 0, 0
+            f.memory_id, f.dense + f.lexical + f.graph, f.dense, f.lexical, 0, 0, f.graph, 0, 1, 1
         )::memos_private.candidate
         from (
             select g.memory_id, coalesce(max(g.dense), p_dense_floor) as dense,
@@ -186,7 +186,7 @@ begin
         memos_private.lane_floor(p_lexical, p_depth, 0), p_lexical.mean, p_lexical.deviation
     );
     v_candidates := array(
-        select row(c.memory_id, c.dense + c.lexical, c.dense, c.lexical, 0, 0, 0, 0, 0)::memos_private.candidate
+        select row(c.memory_id, c.dense + c.lexical, c.dense, c.lexical, 0, 0, 0, 0, 1, 1)::memos_private.candidate
         from (
             select f.memory_id, coalesce(max(f.dense), v_dense_floor) as dense,
                 coalesce(max(f.lexical), v_lexical_floor) as lexical
@@ -240,22 +240,18 @@ begin
             from lifted as f
         ),
         scored as (
-            -- A score below the mean gets smaller by a factor below 1, and not nearer to the mean.
-            select s.memory_id, s.dense, s.lexical, s.graph, s.context, s.session, s.time, s.sum,
-                s.sum * s.factor ^ sign(s.sum) as score
-            from (
-                select p.memory_id, p.dense, p.lexical, p.graph, p.context, p.session, p.time,
-                    p.dense + p.lexical + p.graph + p.context + p.session + p.time as sum,
-                    memos_private.importance_factor(p.importance, p_weights.importance)
-                    * memos_private.recency_factor(p.happened_at, v_today, p_weights.recency) as factor
-                from parts as p
-            ) as s
+            select p.*, p.dense + p.lexical + p.graph + p.context + p.session + p.time as sum,
+                memos_private.importance_factor(p.importance, p_weights.importance) as importance_factor,
+                memos_private.recency_factor(p.happened_at, v_today, p_weights.recency) as recency_factor
+            from parts as p
         )
+        -- A score below the mean gets smaller by a factor below 1, and not nearer to the mean.
         select row(
-            s.memory_id, s.score, s.dense, s.lexical, s.context, s.session, s.graph, s.time, s.score - s.sum
+            s.memory_id, s.sum * (s.importance_factor * s.recency_factor) ^ sign(s.sum), s.dense, s.lexical,
+            s.context, s.session, s.graph, s.time, s.importance_factor, s.recency_factor
         )::memos_private.candidate
         from scored as s
-        order by s.score desc, s.memory_id
+        order by s.sum * (s.importance_factor * s.recency_factor) ^ sign(s.sum) desc, s.memory_id
         limit p_limit
     );
 end

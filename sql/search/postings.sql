@@ -41,49 +41,48 @@ declare
     v_part record;
 begin
     for v_part in
-        with lexemes as materialized (
+        with texts as materialized (
+            select t.*
+            from unnest(p_texts) with ordinality as t (user_id, memory_id, language, content, n)
+        ),
+        lexemes as materialized (
             -- Texts of usual length in one go; going through lexemes() doubles the time.
-            select t.user_id, t.memory_id, t.language, w.lexeme collate "C" as lexeme,
-                cardinality(w.positions) as frequency
-            from unnest(p_texts) as t
+            select t.n, w.lexeme collate "C" as lexeme, cardinality(w.positions) as frequency
+            from texts as t
             cross join lateral unnest(memos_private.text_lexemes(t.language, t.content)) as w
             where length(t.content) <= 50000
             union all
-            select t.user_id, t.memory_id, t.language, l.lexeme, l.frequency
-            from unnest(p_texts) as t
+            select t.n, l.lexeme, l.frequency
+            from texts as t
             cross join lateral memos_private.lexemes(t.language, t.content) as l
             where length(t.content) > 50000
         ),
-        lengths as (
-            select l.memory_id, sum(l.frequency)::int as length
-            from lexemes as l
-            group by l.memory_id
+        documents as materialized (
+            select t.n, t.user_id, t.memory_id, t.language, coalesce(l.length, 0) as length
+            from texts as t
+            left join (
+                select n, sum(frequency)::int as length from lexemes group by n
+            ) as l using (n)
         ),
         posted as (
             insert into memos_private.posting (
                 user_id, lexeme, block_id, memory_ids, frequencies, lengths
             )
-            select b.user_id, b.lexeme, gen_random_uuid(), b.memory_ids[n : n + 63],
-                b.frequencies[n : n + 63], b.lengths[n : n + 63]
+            select b.user_id, b.lexeme, gen_random_uuid(), b.memory_ids[i : i + 63],
+                b.frequencies[i : i + 63], b.lengths[i : i + 63]
             from (
-                select l.user_id, l.lexeme, array_agg(l.memory_id) as memory_ids,
-                    array_agg(l.frequency) as frequencies, array_agg(n.length) as lengths
+                select d.user_id, l.lexeme, array_agg(d.memory_id) as memory_ids,
+                    array_agg(l.frequency) as frequencies, array_agg(d.length) as lengths
                 from lexemes as l
-                join lengths as n using (memory_id)
-                group by l.user_id, l.lexeme
+                join documents as d using (n)
+                group by d.user_id, l.lexeme
             ) as b
-            cross join lateral generate_series(1, cardinality(b.memory_ids), 64) as n
+            cross join lateral generate_series(1, cardinality(b.memory_ids), 64) as i
             order by b.lexeme, b.user_id
-        ),
-        tokens as (
-            select user_id, language, sum(frequency) as tokens
-            from lexemes
-            group by user_id, language
         )
-        select t.user_id, t.language, count(*) as documents, coalesce(max(k.tokens), 0) as tokens
-        from unnest(p_texts) as t
-        left join tokens as k using (user_id, language)
-        group by t.user_id, t.language
+        select user_id, language, count(*) as documents, sum(length) as tokens
+        from documents
+        group by user_id, language
     loop
         perform memos_private.add_to_corpus(
             v_part.user_id, v_part.language, v_part.documents, v_part.tokens::bigint

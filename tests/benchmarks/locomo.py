@@ -22,14 +22,16 @@ LIMIT = 20
 SEARCH = (
     "select memory_id from memos.search_memories("
     "p_user_id => %s, p_query => %s, p_embedding => %b, p_limit => %s, p_fusion => %s, "
-    "p_weights => %s, p_rrf_k => %s) order by rank"
+    "p_weights => %s, p_rrf_k => %s, p_now => %s) order by rank"
 )
 PLAIN = "select memory_id from plain where user_id = %s order by embedding <=> %b limit %s"
 METHODS: dict[str, tuple[str, dict[str, int] | None, int]] = {
-    "without words": ("calibrated", {"lexical": 0}, 60),
-    "without vectors": ("calibrated", {"dense": 0}, 60),
+    "dense alone": ("rrf", {"lexical": 0}, 60),
+    "BM25 alone": ("rrf", {"dense": 0}, 60),
     "rrf k=60": ("rrf", None, 60),
     "rrf k=5": ("rrf", None, 5),
+    "without context": ("calibrated", {"context": 0}, 60),
+    "without time": ("calibrated", {"time": 0}, 60),
     "calibrated": ("calibrated", None, 60),
 }
 GOALS = {"R@10": 0.78, "nDCG@10": 0.56}
@@ -120,11 +122,14 @@ def _searcher(
 ) -> Callable[[int], None]:
     fusion, weights, k = METHODS[method]
     given = Jsonb(weights) if weights else None
+    # Asked when the conversation is over: "last week" is the week before its end.
+    ends = {name: max(turn.said_at for turn in data.said_by(name)) for name in stored.users}
 
     def search(number: int) -> None:
         asked = data.questions[number]
         user = stored.users[asked.user]
-        arguments = (user, asked.text, asked.embedding, LIMIT, fusion, given, k)
+        now = ends[asked.user]
+        arguments = (user, asked.text, asked.embedding, LIMIT, fusion, given, k, now)
         rows = connection.execute(SEARCH, arguments).fetchall()
         found.append([turn for (memory,) in rows for turn in stored.turns[user, memory]])
 

@@ -21,9 +21,11 @@ class Memos:
         self.memos = MemOS(dsn)
         # The same words are one memory, which stands for several turns.
         self.turns: dict[tuple[str, UUID], list[str]] = {}
+        self.ends: dict[str, datetime] = {}
 
     def add(self, turns: list[dict[str, Any]]) -> None:
         user = turns[0]["user"]
+        self.ends[user] = max(datetime.fromisoformat(turn["said_at"]) for turn in turns)
         stored = self.memos.for_user(user).add_memories(
             [
                 NewMemory(
@@ -43,7 +45,7 @@ class Memos:
 
     def search(self, user: str, text: str, limit: int) -> list[str]:
         rows = self.memos.for_user(user).search_memories(
-            text, self.vectors.embed(text), limit=limit
+            text, self.vectors.embed(text), limit=limit, now=self.ends[user]
         )
         return [turn for row in rows for turn in self.turns[user, row.memory_id]]
 
