@@ -14,7 +14,6 @@ returns memos_private.lane
 language plpgsql
 stable
 set search_path = pg_catalog, public, pg_temp
-set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off
 as $body$
@@ -46,7 +45,13 @@ begin
             order by 2 desc, 1
         ) as s;
     end if;
-    return memos_private.best_passages(v_ids, v_scores, v_passages > 0, p_depth, v_lane);
+    if v_passages > 0 then
+        return memos_private.best_passages(v_ids, v_scores, p_depth, v_lane);
+    end if;
+    v_lane.memory_ids := coalesce(v_ids[1:p_depth], '{}');
+    v_lane.scores := coalesce(v_scores[1:p_depth], '{}');
+    v_lane.deviation := nullif(v_lane.deviation, 0);
+    return v_lane;
 end
 $body$;
 comment on function memos_private.dense_exact is
@@ -66,7 +71,6 @@ returns uuid[]
 language plpgsql
 stable
 set search_path = pg_catalog, public, pg_temp
-set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off
 as $body$
@@ -107,7 +111,6 @@ returns memos_private.lane
 language plpgsql
 stable
 set search_path = pg_catalog, public, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_ids uuid[];
@@ -117,18 +120,14 @@ begin
     select array_agg(s.memory_id), array_agg(s.score), avg(s.score), stddev_pop(s.score)
     into v_ids, v_scores, v_lane.mean, v_lane.deviation
     from memos_private.dense_lane_as_of(p_user_id, p_model_id, p_embedding, p_scope) as s;
-    return memos_private.best_passages(v_ids, v_scores, true, p_depth, v_lane);
+    return memos_private.best_passages(v_ids, v_scores, p_depth, v_lane);
 end
 $body$;
 comment on function memos_private.dense_as_of is
     'The same over versions of any time, each with the vectors it had.';
 
 create or replace function memos_private.best_passages(
-    p_memory_ids uuid[],
-    p_scores     double precision[],
-    p_repeated   boolean,
-    p_depth      int,
-    p_lane       memos_private.lane
+    p_memory_ids uuid[], p_scores double precision[], p_depth int, p_lane memos_private.lane
 )
 returns memos_private.lane
 language plpgsql
@@ -136,25 +135,21 @@ stable
 set search_path = pg_catalog, pg_temp
 as $body$
 begin
-    p_lane.memory_ids := coalesce(p_memory_ids[1:p_depth], '{}');
-    p_lane.scores := coalesce(p_scores[1:p_depth], '{}');
-    if p_repeated then
-        select array_agg(b.memory_id), array_agg(b.score) into p_lane.memory_ids, p_lane.scores
-        from (
-            select u.memory_id, max(u.score) as score
-            from unnest(p_memory_ids, p_scores) as u (memory_id, score)
-            group by u.memory_id
-            order by max(u.score) desc, u.memory_id
-            limit p_depth
-        ) as b;
-    end if;
+    select coalesce(array_agg(b.memory_id), '{}'), coalesce(array_agg(b.score), '{}')
+    into p_lane.memory_ids, p_lane.scores
+    from (
+        select u.memory_id, max(u.score) as score
+        from unnest(p_memory_ids, p_scores) as u (memory_id, score)
+        group by u.memory_id
+        order by max(u.score) desc, u.memory_id
+        limit p_depth
+    ) as b;
     p_lane.deviation := nullif(p_lane.deviation, 0);
     return p_lane;
 end
 $body$;
 comment on function memos_private.best_passages is
-    'The lane with the best memories of a ranking of passages, each with its best one. p_repeated: a '
-    'memory may stand more than once, in any order.';
+    'The lane with the best memories of a ranking of passages, each with its best one.';
 
 create or replace function memos_private.dense_by_codes(
     p_user_id    uuid,
@@ -268,7 +263,6 @@ returns uuid[]
 language plpgsql
 stable
 set search_path = pg_catalog, public, pg_temp
-set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off
 as $body$
@@ -338,7 +332,6 @@ returns memos_private.lane
 language plpgsql
 stable
 set search_path = pg_catalog, public, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_memories double precision := coalesce(

@@ -30,7 +30,6 @@ language plpgsql
 stable
 rows 10
 set search_path = pg_catalog, public, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 #variable_conflict use_column
 declare
@@ -42,7 +41,7 @@ declare
     -- With a budget, a row that does not fit makes room for the next one.
     v_limit constant int := case when p_token_budget is null then p_limit else p_limit * 10 end;
     v_depth constant int :=
-        case p_fusion when 'rrf' then greatest(1000, v_limit) else greatest(60, v_limit * 2) end;
+        case p_fusion when 'rrf' then greatest(1000, v_limit) else greatest(100, v_limit * 2) end;
     v_documents double precision;
     v_length double precision;
     v_lexemes text[];

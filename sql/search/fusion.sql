@@ -9,7 +9,6 @@ returns memos_private.candidate[]
 language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 begin
     return array(
@@ -93,7 +92,6 @@ returns memos_private.candidate[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 begin
     return array(
@@ -156,7 +154,6 @@ returns memos_private.candidate[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 declare
     -- Neighbours get 0.3 of a memory's score, those one further 0.3 of that; every memory of a session
@@ -164,7 +161,7 @@ declare
     v_spread constant double precision := 0.3 * p_weights.context;
     v_session constant double precision := 0.4 * p_weights.context;
     v_links constant double precision := 0.3 * p_weights.graph;
-    v_leaders constant int := greatest(20, p_limit * 2);
+    v_leaders constant int := greatest(30, p_limit * 2);
     -- The same state gives the same answer, all day.
     v_today constant timestamptz := date_trunc('day', p_now, 'UTC');
     v_dense double precision := case when p_dense.scores is null then 0 else p_weights.dense end;
@@ -203,7 +200,7 @@ begin
             group by f.memory_id
         ) as c
         order by c.dense + c.lexical desc, c.memory_id
-        limit p_depth
+        limit v_leaders * 2
     );
     if v_links > 0 and not p_as_of
         and exists (
@@ -212,7 +209,7 @@ begin
         )
     then
         v_candidates := memos_private.follow_links(
-            p_user_id, v_candidates, v_links, v_dense_floor, v_lexical_floor, p_scope, p_depth
+            p_user_id, v_candidates, v_links, v_dense_floor, v_lexical_floor, p_scope, v_leaders * 2
         );
     end if;
     return array(
@@ -238,26 +235,28 @@ begin
                 ) end as session,
                 2 * p_weights.time * memos_private.period_overlap(p_period, f.happened_at) as time
             from lifted as f
-        ),
-        scored as (
-            select p.*, p.dense + p.lexical + p.graph + p.context + p.session + p.time as sum,
-                memos_private.importance_factor(p.importance, p_weights.importance) as importance_factor,
-                memos_private.recency_factor(p.happened_at, v_today, p_weights.recency) as recency_factor
-            from parts as p
         )
-        -- A score below the mean gets smaller by a factor below 1, and not nearer to the mean.
         select row(
-            s.memory_id, s.sum * (s.importance_factor * s.recency_factor) ^ sign(s.sum), s.dense, s.lexical,
-            s.context, s.session, s.graph, s.time, s.importance_factor, s.recency_factor
+            s.memory_id, s.score, s.dense, s.lexical, s.context, s.session, s.graph, s.time,
+            memos_private.importance_factor(s.importance, p_weights.importance),
+            memos_private.recency_factor(s.happened_at, v_today, p_weights.recency)
         )::memos_private.candidate
-        from scored as s
-        order by s.sum * (s.importance_factor * s.recency_factor) ^ sign(s.sum) desc, s.memory_id
-        limit p_limit
+        from (
+            -- A score below the mean gets smaller by a factor below 1, and not nearer to the mean.
+            select p.*,
+                (p.dense + p.lexical + p.graph + p.context + p.session + p.time) * (
+                    memos_private.importance_factor(p.importance, p_weights.importance)
+                    * memos_private.recency_factor(p.happened_at, v_today, p_weights.recency)
+                ) ^ sign(p.dense + p.lexical + p.graph + p.context + p.session + p.time) as score
+            from parts as p
+            order by score desc, p.memory_id
+            limit p_limit
+        ) as s
     );
 end
 $body$;
 comment on function memos_private.fuse_calibrated is
     'Weighted mean of the lanes'' scores in standard deviations from their means, lifted by links, by what '
     'is near in the same session and by the session''s best memory, by up to two deviations where the time fits '
-    'the question''s, and by importance and recency within bounds. The best p_depth of each lane compete; p_limit come back, '
-    'best first. Ties go to the older memory.';
+    'the question''s, and by importance and recency within bounds. p_depth: how many each lane lists at most; '
+    'p_limit come back, best first. Ties go to the older memory.';

@@ -14,7 +14,6 @@ returns memos_private.lane
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_k1 double precision;
@@ -26,20 +25,19 @@ begin
     select max(s.value) filter (where s.name = 'bm25_k1'), max(s.value) filter (where s.name = 'bm25_b')
     into v_k1, v_b
     from memos_private.setting as s;
-    with scores as materialized (
+    select coalesce(array_agg(b.memory_id), '{}'), coalesce(array_agg(b.score), '{}'), sum(b.score),
+        sum(b.score * b.score)
+    into v_lane.memory_ids, v_lane.scores, v_sum, v_sum_of_squares
+    from (
         select l.memory_id, l.score
         from memos_private.lexical_lane(
             p_user_id, p_lexemes, p_idf, p_length, v_k1, v_b, p_scope, p_as_of, p_terms
         ) as l
         where p_required is null or l.memory_id = any (p_required)
-    ),
-    best as materialized (
-        select s.memory_id, s.score from scores as s order by s.score desc, s.memory_id limit p_depth
-    )
-    select array(select b.memory_id from best as b), array(select b.score from best as b),
-        sum(s.score), sum(s.score * s.score)
-    into v_lane.memory_ids, v_lane.scores, v_sum, v_sum_of_squares
-    from scores as s;
+        order by l.score desc, l.memory_id
+    ) as b;
+    v_lane.memory_ids := v_lane.memory_ids[:p_depth];
+    v_lane.scores := v_lane.scores[:p_depth];
     v_lane.mean := coalesce(v_sum, 0) / p_documents;
     v_lane.deviation :=
         nullif(sqrt(greatest(coalesce(v_sum_of_squares, 0) / p_documents - v_lane.mean ^ 2, 0)), 0);

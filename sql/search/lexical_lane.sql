@@ -105,7 +105,6 @@ language plpgsql
 stable
 rows 10
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 #variable_conflict use_column
 begin

@@ -50,7 +50,6 @@ create or replace function memos_private.spell_query(
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_words text[];
@@ -94,7 +93,6 @@ create or replace function memos_private.prefix_lexemes(
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_stems constant text[] := array(
@@ -134,7 +132,6 @@ language plpgsql
 stable
 rows 1
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 #variable_conflict use_column
 declare
@@ -289,7 +286,6 @@ returns uuid[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_text constant text := memos_private.part_codes(p_phrase);

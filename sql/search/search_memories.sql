@@ -34,6 +34,8 @@ security definer
 rows 10
 set search_path = pg_catalog, public, pg_temp
 set memos.user_id = ''
+-- For all that it calls: planning anew costs more than any better plan saves.
+set plan_cache_mode = force_generic_plan
 as $body$
 #variable_conflict use_column
 declare
