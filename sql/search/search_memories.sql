@@ -80,7 +80,9 @@ begin
                 'limit', p_limit, 'token_budget', p_token_budget, 'kinds', p_kinds, 'tags', p_tags,
                 'session_id', p_session_id, 'from', p_from, 'until', p_until, 'valid_at', p_valid_at,
                 'recorded_at', p_recorded_at, 'fusion', p_fusion, 'weights', to_jsonb(v_weights),
-                'rrf_k', v_rrf_k, 'profile', p_profile, 'now', v_now, 'include_cold', p_include_cold, 'model', v_model.name, 'explain', p_explain
+                'rrf_k', v_rrf_k, 'profile', p_profile, 'now', v_now,
+                'include_cold', p_include_cold, 'model', v_model.name,
+                'explain', p_explain
             ))
         );
         insert into memos_private.search_hit (
