@@ -169,7 +169,7 @@ declare
     c_sample constant int := 150;
     v_sample int := (4294967296 * least(c_sample / p_memories, 1) - 2147483649)::bigint;
     -- The fewer bits a code has, and the more of them there are, the more look alike.
-    v_limit int := greatest(memos_private.setting('dense_rescored')::int, 4 * p_depth, p_memories / 200)
+    v_limit int := greatest(memos_private.setting('dense_rescored')::int, 2 * p_depth, p_memories / 200)
         * greatest(1, 512.0 / vector_dims(p_embedding));
     v_ids uuid[];
     v_lane memos_private.lane;
@@ -195,7 +195,7 @@ begin
 end
 $body$;
 comment on function memos_private.dense_by_codes is
-    'The nearest by binary codes, then by their vectors: at least four times p_depth, more the more '
+    'The nearest by binary codes, then by their vectors: at least twice p_depth, more the more '
     'memories and the fewer dimensions there are. Mean and deviation are of a fixed sample of 150.';
 
 create or replace function memos_private.dense_by_hnsw(
@@ -211,7 +211,7 @@ set search_path = pg_catalog, public, pg_temp
 set enable_sort = off
 as $body$
 declare
-    v_limit constant int := greatest(memos_private.setting('dense_rescored')::int, 4 * p_depth);
+    v_limit constant int := greatest(memos_private.setting('dense_rescored')::int, 2 * p_depth);
     -- Loads pgvector, where the session has not used it yet, and with it the settings below.
     v_dimensions constant int := vector_dims(p_embedding);
     v_iterative constant text := current_setting('hnsw.iterative_scan');

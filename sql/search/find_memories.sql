@@ -40,8 +40,7 @@ declare
     );
     -- With a budget, a row that does not fit makes room for the next one.
     v_limit constant int := case when p_token_budget is null then p_limit else p_limit * 10 end;
-    v_depth constant int :=
-        case p_fusion when 'rrf' then greatest(1000, v_limit) else greatest(100, v_limit * 2) end;
+    v_depth int;
     v_documents double precision;
     v_length double precision;
     v_lexemes text[];
@@ -73,6 +72,12 @@ begin
         into v_documents, v_length, v_lexemes, v_idf, v_terms
         from memos_private.query_terms(p_user_id, p_query) as t;
     end if;
+    -- Deep lists are exact lists as long as a user's memories are few; later they cost more than ranks
+    -- that far down count.
+    v_depth := case
+        when p_fusion = 'rrf' and v_documents <= 2000 then greatest(1000, v_limit)
+        else greatest(100, v_limit * 2)
+    end;
     if p_embedding is not null and p_weights.dense > 0 then
         v_dense := memos_private.dense_candidates(
             p_user_id, p_model.model_id, p_embedding, v_scope, v_as_of, v_depth

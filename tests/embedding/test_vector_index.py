@@ -141,11 +141,11 @@ def test_when_the_index_ends_short_codes_take_over(
         owner.execute("select '[1]'::public.halfvec; set hnsw.max_scan_tuples = 1")
         ids, *_, path = owner.execute(
             "select * from memos_private.dense_candidates("
-            "%s, 1::smallint, %s::public.halfvec, null, false, 1000)",
+            "%s, 1::smallint, %s::public.halfvec, null, false, 2000)",
             [LARGE, literal(question)],
         ).fetchone()
     assert path.startswith("binary codes")
-    assert len(ids) == 1000
+    assert len(ids) == 2000
     assert nearest(stored[LARGE], question) <= set(ids)
 
 
