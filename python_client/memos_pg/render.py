@@ -81,10 +81,12 @@ def pairs(facts: dict[str, Any], title: str | None = None) -> Panel:
 
 
 def why(explanation: dict[str, Any] | None) -> str:
-    """An explanation in a few words: the rank in each lane that found the memory."""
+    """An explanation in a few words: rank in each lane that found it, lift by the others."""
     lanes = (explanation or {}).get("lanes", {})
-    parts = []
-    for lane, found in lanes.items():
-        if isinstance(found, dict) and found.get("rank") is not None:
-            parts.append(f"{lane} {found['rank']}")
+    parts = [f"{lane} {found['rank']}" for lane, found in lanes.items() if "rank" in found]
+    parts += [
+        f"{lane} +{lanes[lane]['share']:.1f}"
+        for lane in ("context", "graph", "time")
+        if lanes.get(lane, {}).get("share", 0) >= 0.05
+    ]
     return ", ".join(parts)
