@@ -18,7 +18,6 @@ set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_as_of constant boolean := p_valid_at is not null or p_recorded_at is not null;
-    v_scope memos_private.version_key[];
 begin
     if not v_as_of
         and num_nonnulls(p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_excluded) = 0
@@ -29,32 +28,39 @@ begin
     then
         return null;
     end if;
-    with versions as (
-        select m.memory_id, m.version, null::timestamptz as superseded_at
-        from memos_private.memory as m
-        where not v_as_of and m.user_id = p_user_id
-            and (m.valid_until is null or m.valid_until > now())
-        union all
-        select a.memory_id, a.version, a.superseded_at
-        from memos_private.versions_as_of(p_user_id, p_valid_at, p_recorded_at) as a
-        where v_as_of
-            and (p_valid_at is not null or a.valid_until is null or a.valid_until > p_recorded_at)
-    )
-    select coalesce(array_agg(row(v.memory_id, v.version, v.superseded_at)::memos_private.version_key), '{}')
-    into v_scope
-    from versions as v
-    join memos_private.memory_version as m
-        on m.user_id = p_user_id and m.memory_id = v.memory_id and m.version = v.version
-            and m.superseded_at is not distinct from v.superseded_at
-    where (p_kinds is null or m.kind = any (p_kinds))
-        and (p_tags is null or m.tags @> p_tags)
-        and (p_metadata is null or m.metadata @> p_metadata)
-        and (p_session_id is null or m.session_id = p_session_id)
-        and (p_from is null or coalesce(m.occurred_at, m.recorded_at) >= p_from)
-        and (p_until is null or coalesce(m.occurred_at, m.recorded_at) < p_until)
-        and (p_include_cold or m.tier <> 'cold')
-        and (p_excluded is null or m.memory_id <> all (p_excluded));
-    return v_scope;
+    if not v_as_of then
+        -- Now is one table: no look at the history for each row.
+        return array(
+            select row(m.memory_id, m.version, null)::memos_private.version_key
+            from memos_private.memory as m
+            where m.user_id = p_user_id
+                and (m.valid_until is null or m.valid_until > now())
+                and (p_kinds is null or m.kind = any (p_kinds))
+                and (p_tags is null or m.tags @> p_tags)
+                and (p_metadata is null or m.metadata @> p_metadata)
+                and (p_session_id is null or m.session_id = p_session_id)
+                and (p_from is null or coalesce(m.occurred_at, m.recorded_at) >= p_from)
+                and (p_until is null or coalesce(m.occurred_at, m.recorded_at) < p_until)
+                and (p_include_cold or m.tier <> 'cold')
+                and (p_excluded is null or m.memory_id <> all (p_excluded))
+        );
+    end if;
+    return array(
+        select row(m.memory_id, m.version, m.superseded_at)::memos_private.version_key
+        from memos_private.versions_as_of(p_user_id, p_valid_at, p_recorded_at) as v
+        join memos_private.memory_version as m
+            on m.user_id = p_user_id and m.memory_id = v.memory_id and m.version = v.version
+                and m.superseded_at is not distinct from v.superseded_at
+        where (p_valid_at is not null or v.valid_until is null or v.valid_until > p_recorded_at)
+            and (p_kinds is null or m.kind = any (p_kinds))
+            and (p_tags is null or m.tags @> p_tags)
+            and (p_metadata is null or m.metadata @> p_metadata)
+            and (p_session_id is null or m.session_id = p_session_id)
+            and (p_from is null or coalesce(m.occurred_at, m.recorded_at) >= p_from)
+            and (p_until is null or coalesce(m.occurred_at, m.recorded_at) < p_until)
+            and (p_include_cold or m.tier <> 'cold')
+            and (p_excluded is null or m.memory_id <> all (p_excluded))
+    );
 end
 $body$;
 comment on function memos_private.eligible_versions is

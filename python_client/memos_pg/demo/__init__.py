@@ -225,7 +225,7 @@ def _ask_all(console: Console, report: DemoReport, person: User) -> None:
         "2  Ask",
         f"{len(shown)} of {len(asked)} questions, each with the first {SHOWN_ROWS} rows of one "
         "search. [green]✓[/] marks a message\nthat holds the answer; at the right is why a row is "
-        "there: its rank by meaning and by words, and what its surroundings add to its score.",
+        "there: its rank by meaning and by\nwords, and what its surroundings add to its score.",
     )
     for question in asked:
         start = time.perf_counter()
