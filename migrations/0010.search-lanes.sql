@@ -2,7 +2,7 @@ set local role memos_owner;
 
 -- What the memories before and after one in its session are, and which session is the best.
 create index if not exists memory_session_idx
-    on memos_private.memory (user_id, session_id, position) where session_id is not null;
+    on memos_private.memory (user_id, session_id, position, memory_id) where session_id is not null;
 
 drop type if exists memos_private.candidate cascade;
 create type memos_private.candidate as (

@@ -54,13 +54,19 @@ begin
     select n.memory_id, n.session_id, coalesce(n.occurred_at, n.recorded_at), n.importance,
         l.score * case when abs(n.position - l.position) = 2 then p_spread * 0.3 else p_spread end
     from leaders as l
-    join memos_private.memory as n
-        on n.user_id = p_user_id and n.session_id = l.session_id
-            and n.position >= l.first and n.position <= l.last and n.memory_id <> l.memory_id
-    where l.score > 0 and p_spread > 0;
+    cross join lateral (
+        -- Where positions are not told apart, a session is one place: not all of it is near.
+        select m.memory_id, m.session_id, m.position, m.occurred_at, m.recorded_at, m.importance
+        from memos_private.memory as m
+        where m.user_id = p_user_id and m.session_id = l.session_id
+            and m.position >= l.first and m.position <= l.last
+        order by m.position, m.memory_id
+        limit 32
+    ) as n
+    where l.score > 0 and p_spread > 0 and n.memory_id <> l.memory_id;
 end
 $body$;
 comment on function memos_private.surroundings is
     'Session, time and importance of the leading candidates, and of the memories up to two positions before '
     'and after them in their sessions, which get p_spread of the leader''s score, at two positions 0.3 of '
-    'that. One row for each reason that a memory is here. p_as_of: of the versions in p_scope.';
+    'that; at most 32 for each leader. One row for each reason that a memory is here. p_as_of: of the versions in p_scope.';
