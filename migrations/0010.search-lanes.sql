@@ -75,9 +75,10 @@ begin
         from pg_catalog.pg_proc as p
         where p.pronamespace = 'memos_private'::regnamespace
             and p.proname in (
-                'find_memories', 'eligible_versions', 'dense_lane', 'fuse_calibrated', 'fuse_reciprocal_rank', 'explain_lanes',
-                'explain_lane', 'merge_lanes', 'lane_weights', 'mean_with_zeros',
-                'deviation_with_zeros', 'fit_budget', 'ranked_contents', 'require_valid_search'
+                'find_memories', 'eligible_versions', 'dense_lane', 'fuse_calibrated',
+                'fuse_reciprocal_rank', 'explain_lanes', 'explain_lane', 'merge_lanes', 'lane_weights',
+                'mean_with_zeros', 'deviation_with_zeros', 'fit_budget', 'ranked_contents',
+                'require_valid_search'
             )
     loop
         execute format('drop function %s', v_function);

@@ -36,7 +36,7 @@ as $body$
             and (h.retracted_at is null or p_recorded_at < h.retracted_at)
     ) as v
     where p_valid_at is null
-        or (v.valid_from <= p_valid_at and p_valid_at < coalesce(v.valid_until, 'infinity'))
+        or (v.valid_from <= p_valid_at and (v.valid_until is null or p_valid_at < v.valid_until))
     order by v.memory_id, v.version desc
 $body$;
 comment on function memos_private.versions_as_of is

@@ -257,6 +257,6 @@ end
 $body$;
 comment on function memos_private.fuse_calibrated is
     'Weighted mean of the lanes'' scores in standard deviations from their means, lifted by links, by what '
-    'is near in the same session and by the session''s best memory, by up to two deviations where the time fits '
-    'the question''s, and by importance and recency within bounds. p_depth: how many each lane lists at most; '
-    'p_limit come back, best first. Ties go to the older memory.';
+    'is near in the same session and by the session''s best memory, by up to two deviations where the '
+    'time fits the question''s, and by importance and recency within bounds. p_depth: how many each lane '
+    'lists at most; p_limit come back, best first. Ties go to the older memory.';

@@ -30,7 +30,7 @@ begin
         when p_explain is null then 'p_explain'
         when p_record is null then 'p_record'
         when length(p_purpose) > 256 then 'p_purpose'
-        when not isfinite(p_now) then 'p_now'
+        when p_now not between '1000-01-01 UTC' and '9999-01-01 UTC' then 'p_now'
     end;
     if v_argument is not null then
         perform memos_private.refuse_argument(
@@ -58,7 +58,7 @@ begin
                 when 'p_fusion' then 'calibrated or rrf'
                 when 'p_rrf_k' then 'a whole number from 1 to 10000'
                 when 'p_purpose' then 'at most 256 characters'
-                when 'p_now' then 'null, or a finite time'
+                when 'p_now' then 'null, or a time from the year 1000 to 9998'
                 else 'true or false'
             end
         );

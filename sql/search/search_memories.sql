@@ -44,7 +44,13 @@ declare
     v_model memos_private.embedding_model;
     v_embedding halfvec := p_embedding;
     v_rrf_k int := p_rrf_k;
-    v_now constant timestamptz := coalesce(p_now, p_valid_at, p_recorded_at, now());
+    -- "For ever" and "from the start" are times to look from, but nobody asks "last week" there.
+    v_now constant timestamptz := coalesce(
+        p_now,
+        case when p_valid_at between '1000-01-01 UTC' and '9999-01-01 UTC' then p_valid_at end,
+        case when p_recorded_at between '1000-01-01 UTC' and '9999-01-01 UTC' then p_recorded_at end,
+        now()
+    );
     v_search_id uuid;
 begin
     perform memos_private.enter_user_context(p_user_id);
@@ -116,8 +122,10 @@ comment on function memos.search_memories is
     'p_kinds, all of p_tags, metadata containing p_metadata, p_session_id, happened in [p_from, p_until). '
     'p_valid_at, p_recorded_at: as it was true, as it was known then. p_fusion: calibrated (weighted mean '
     'of standardised scores) or rrf (Cormack, Clarke and Buettcher 2009, with p_rrf_k, over the 1000 best of '
-    'dense and lexical; the 100 best, or 2 * p_limit, of more than 2000 memories). p_weights: {"dense": 0.7, "lexical": 0.3, "context": 1, "graph": 1, "time": 1, '
-    '"importance": 0.2, "recency": 0.05} for calibrated, {"dense": 1, "lexical": 1} for rrf; 0 switches '
-    'off. p_profile: weights and k of memos_admin.search_profiles, under those of p_weights. p_explain: '
-    'why each row is there. p_record: keep ids and ranks under search_id, with p_purpose, for '
+    'dense and lexical; the 100 best, or 2 * p_limit, of more than 2000 memories). p_weights: {"dense": '
+    '0.7, "lexical": 0.3, "context": 1, "graph": 1, "time": 1, "importance": 0.2, "recency": 0.05} for '
+    'calibrated, {"dense": 1, "lexical": 1} for rrf; 0 switches off. p_profile: weights and k of '
+    'memos_admin.search_profiles, under those of p_weights. A query without a word to look for finds by '
+    'its vector; without one, nothing. p_explain: why each row is there. p_record: keep ids and ranks '
+    'under search_id, with p_purpose, for '
     'memos.replay_search. Ties go to the older id. Errors: MO001, MO400, MO403.';

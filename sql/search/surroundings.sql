@@ -69,4 +69,5 @@ $body$;
 comment on function memos_private.surroundings is
     'Session, time and importance of the leading candidates, and of the memories up to two positions before '
     'and after them in their sessions, which get p_spread of the leader''s score, at two positions 0.3 of '
-    'that; at most 32 for each leader. One row for each reason that a memory is here. p_as_of: of the versions in p_scope.';
+    'that; at most 32 for each leader. One row for each reason that a memory is here. p_as_of: of the '
+    'versions in p_scope.';

@@ -159,6 +159,7 @@ MO400 = [
         "p_weights => '{\"dense\": null}' | p_weights => '{\"dense\": 0, \"lexical\": 0}' | "
         "p_weights => '{\"dense\": 1e9}' | p_weights => '{\"recency\": 0.5}' | "
         "p_weights => '{\"context\": 1}', p_fusion => 'rrf' | p_now => 'infinity' | "
+        "p_now => '4713-01-02 BC' | p_now => '294276-12-30' | "
         "p_profile => '' | p_profile => 'nobody' | "
         "p_rrf_k => 0 | p_rrf_k => -1 | p_rrf_k => null | "
         "p_include_cold => null | p_explain => null | p_record => null | "

@@ -211,3 +211,18 @@ def test_what_had_ended_then_is_not_in_a_search_as_known_then(app: Connection, u
     value(app, "memos.update_memory", user, memory, {"valid_until": "2021-01-01T00:00:00Z"})
     assert texts(app, user, "parking") == []
     assert texts(app, user, "parking", p_recorded_at=now(app)) == []
+
+
+def test_times_without_end_are_times_to_search_as_of(app: Connection, user: UUID) -> None:
+    memory = add(app, user, "kiwi")
+    for named, found in (
+        ({"p_recorded_at": "infinity"}, [memory]),
+        ({"p_valid_at": "infinity"}, [memory]),
+        ({"p_valid_at": "infinity", "p_recorded_at": "infinity"}, [memory]),
+        ({"p_recorded_at": "-infinity"}, []),
+        ({"p_valid_at": "-infinity"}, []),
+        ({"p_valid_at": "4713-01-02 BC"}, []),
+    ):
+        for query in ("kiwi", "kiwi last year, in May"):
+            hits = rows(app, "memos.search_memories", user, query, **named)
+            assert [hit[1] for hit in hits] == found, named
