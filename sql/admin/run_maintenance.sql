@@ -14,7 +14,8 @@ begin
         perform memos_admin.fold_postings(v_user_id);
         commit;
     end loop;
-    call memos_admin.link_similar();
+    -- Exact, so that it takes as long as the user's memories are many: after an import it is done bit by bit.
+    call memos_admin.link_similar(p_at_most => '5 minutes');
 end
 $body$;
 comment on procedure memos_admin.run_maintenance is

@@ -336,3 +336,18 @@ def test_existing_vectors_are_put_in_the_queue_by_the_migration(
     with database.connect("memos_app") as app:
         remember(app, user, "b", 0)
         assert value(app, "memos.link_similar", user) == 2
+
+
+def test_a_run_that_has_had_its_time_leaves_the_rest_for_the_next(
+    app: Connection, admin: Connection, superuser: Connection, user: UUID
+) -> None:
+    for number in range(5):
+        remember(app, user, str(number), 0)
+    admin.execute("call memos_admin.link_similar(%s, p_limit => 2, p_at_most => '0')", (user,))
+    waiting = superuser.execute(
+        "select count(*) from memos_private.link_queue where user_id = %s", (user,)
+    ).fetchone()
+    assert waiting == (3,)
+    admin.execute("call memos_admin.link_similar(%s, p_at_most => '1 hour')", (user,))
+    assert value(app, "memos.link_similar", user) == 0
+    assert len(automatic(superuser, user)) == 10
