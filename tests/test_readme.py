@@ -46,7 +46,7 @@ def test_sql_examples_print_what_is_shown(database):
 
 def test_python_examples_print_what_is_shown(database, tmp_path):
     (tmp_path / ".memos").mkdir()
-    (tmp_path / ".memos" / "dsn").write_text(database.dsn)
+    (tmp_path / ".memos" / "dsn").write_text(database.dsn + "\n")  # as .ci/server does
     for code, shown in examples("python"):
         run = subprocess.run(
             [sys.executable, "-c", code],

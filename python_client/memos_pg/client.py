@@ -24,7 +24,8 @@ T = TypeVar("T")
 
 def conninfo(dsn: str, role: str | None = None) -> str:
     """The connection string, acting as `role` from the first statement on."""
-    given = conninfo_to_dict(dsn)
+    # Read from a file, it ends in a newline, which libpq would take for part of the last value.
+    given = conninfo_to_dict(dsn.strip())
     given.setdefault("application_name", "memos_pg")
     if role is not None:
         given["options"] = f"{given.get('options', '')} -c role={role}".strip()
