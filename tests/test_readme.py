@@ -1,11 +1,12 @@
 """The README shows what running it prints."""
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
+from psycopg.conninfo import conninfo_to_dict
 from support.postgres import find_bindir
 
 ROOT = Path(__file__).parents[1]
@@ -31,30 +32,26 @@ def contains(printed, shown):
     )
 
 
-def test_sql_examples_print_what_is_shown(database):
-    for code, shown in examples("sql"):
-        run = subprocess.run(
-            [find_bindir() / "psql", "-X", "-v", "ON_ERROR_STOP=1", database.dsn],
-            input=code,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == 0, run.stderr
-        assert contains(run.stdout, shown), f"{code}\nprinted\n{run.stdout}"
-
-
-def test_python_examples_print_what_is_shown(database, tmp_path):
+def test_the_examples_print_what_is_shown_one_after_the_other(database, tmp_path):
+    """On one database with the demo's model, as after `make demo`: SQL first, then Python."""
+    with database.connect() as superuser:
+        superuser.execute("select memos_admin.register_embedding_model('hash', 384, 'hash')")
     (tmp_path / ".memos").mkdir()
-    (tmp_path / ".memos" / "dsn").write_text(database.dsn + "\n")  # as .ci/server does
+    parts = conninfo_to_dict(database.dsn)
+    address = {name: parts.pop(name) for name in ("host", "port", "user")}
+    # The form, and the end, of the file that .ci/server writes.
+    dsn = f"postgresql:///{parts['dbname']}?{urlencode(address)}"
+    (tmp_path / ".memos" / "dsn").write_text(f"{dsn}\n")
+    for code, shown in examples("sql"):
+        program = [find_bindir() / "psql", "-X", "-v", "ON_ERROR_STOP=1", dsn]
+        assert_prints(program, code, shown)
     for code, shown in examples("python"):
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=tmp_path,
-            env=os.environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == 0, run.stderr
-        assert contains(run.stdout, shown), f"{code}\nprinted\n{run.stdout}"
+        assert_prints([sys.executable, "-"], code, shown, cwd=tmp_path)
+
+
+def assert_prints(program, code, shown, **options):
+    run = subprocess.run(
+        program, input=code, capture_output=True, text=True, check=False, **options
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert contains(run.stdout, shown), f"{code}\nprinted\n{run.stdout}"

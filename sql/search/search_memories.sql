@@ -62,15 +62,15 @@ begin
         v_profile := memos_private.require_profile(p_profile);
         v_rrf_k := v_profile.rrf_k;
     end if;
-    v_weights := memos_private.search_weights(
-        case when p_profile is null then p_weights else v_profile.weights || coalesce(p_weights, '{}') end,
-        p_fusion
-    );
     if p_embedding is not null or p_model is not null then
         v_model := memos_private.require_embedding_model(p_model);
     else
         select * into v_model from memos_private.embedding_model as m where m.is_default;
     end if;
+    v_weights := memos_private.search_weights(
+        case when p_profile is null then p_weights else v_profile.weights || coalesce(p_weights, '{}') end,
+        p_fusion, v_model.provider
+    );
     if p_embedding is not null then
         perform memos_private.require_embedding('p_embedding', p_embedding, v_model);
     elsif v_weights.dense > 0 then
@@ -124,7 +124,8 @@ comment on function memos.search_memories is
     'of standardised scores) or rrf (Cormack, Clarke and Buettcher 2009, with p_rrf_k, over the 1000 best of '
     'dense and lexical; the 100 best, or 2 * p_limit, of more than 2000 memories). p_weights: {"dense": '
     '0.7, "lexical": 0.3, "context": 1, "graph": 1, "time": 1, "importance": 0.2, "recency": 0.05} for '
-    'calibrated, {"dense": 1, "lexical": 1} for rrf; 0 switches off. p_profile: weights and k of '
+    'calibrated (0.3 and 0.7 with vectors of the hash provider), {"dense": 1, "lexical": 1} for rrf; 0 '
+    'switches off. p_profile: weights and k of '
     'memos_admin.search_profiles, under those of p_weights. A query without a word to look for finds by '
     'its vector; without one, nothing. p_explain: why each row is there. p_record: keep ids and ranks '
     'under search_id, with p_purpose, for '

@@ -1,4 +1,6 @@
-create or replace function memos_private.search_weights(p_weights jsonb, p_fusion text)
+create or replace function memos_private.search_weights(
+    p_weights jsonb, p_fusion text, p_provider text
+)
 returns memos_private.search_weights
 language plpgsql
 immutable
@@ -12,6 +14,9 @@ declare
 begin
     if p_fusion = 'rrf' then
         v_weights := row(1, 1, 0, 0, 0, 0, 0);
+    elsif p_provider = 'hash' then
+        -- Vectors that know spelling, not meaning: what words say, with how rare they are, is worth more.
+        v_weights := row(0.3, 0.7, 1, 1, 1, 0.2, 0.05);
     else
         -- Meaning leads: long memories share words by chance, and a question seldom repeats the words of
         -- its answer. Words still decide about names, codes and numbers, whose scores stand out.
@@ -51,4 +56,5 @@ begin
 end
 $body$;
 comment on function memos_private.search_weights is
-    'The weights of a fusion: the defaults with a caller''s changes. Errors: MO400.';
+    'The weights of a fusion: the defaults, which depend on who makes the vectors (null: not known), with '
+    'a caller''s changes. Errors: MO400.';
