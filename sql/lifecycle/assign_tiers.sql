@@ -1,46 +1,66 @@
 -- move_to_tier waits for nobody: what somebody is just changing stays, until the next run.
-create or replace function memos_private.assign_hot(p_user_id uuid, p_limit int)
-returns int
+create or replace function memos_private.hot_idle_since()
+returns timestamptz
 language plpgsql
-volatile
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    return now() - make_interval(hours => memos_private.setting('hot_idle_hours')::int);
+end
+$body$;
+comment on function memos_private.hot_idle_since is 'What was not used since then is not hot.';
+
+create or replace function memos_private.idle_hot_memories(p_user_id uuid, p_limit int)
+returns uuid[]
+language plpgsql
+stable
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    v_idle_since constant timestamptz :=
-        now() - make_interval(hours => memos_private.setting('hot_idle_hours')::int);
-    v_moved int;
-    v_free int;
-    v_ids uuid[];
+    v_since constant timestamptz := memos_private.hot_idle_since();
 begin
-    v_moved := memos_private.move_to_tier(p_user_id, array(
+    return array(
         select m.memory_id
         from memos_private.memory as m
         left join memos_private.memory_usage as u on u.user_id = p_user_id and u.memory_id = m.memory_id
         where m.user_id = p_user_id and m.memory_id = any (memos_private.hot_memory_ids(p_user_id))
-            and m.tier = 'hot' and coalesce(u.last_used_at, '-infinity') <= v_idle_since
+            and m.tier = 'hot' and coalesce(u.last_used_at, '-infinity') <= v_since
         limit p_limit
-    ), 'warm');
-    v_free := memos_private.setting('hot_max_memories')::int - (
+    );
+end
+$body$;
+comment on function memos_private.idle_hot_memories is 'Hot memories that were not used for hot_idle_hours.';
+
+create or replace function memos_private.most_used_memories(p_user_id uuid, p_limit int)
+returns uuid[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_since constant timestamptz := memos_private.hot_idle_since();
+    v_uses constant int := memos_private.setting('hot_uses');
+    v_places constant bigint := memos_private.setting('hot_max_memories')::bigint - (
         select count(*)
         from memos_private.memory as m
         where m.user_id = p_user_id and m.memory_id = any (memos_private.hot_memory_ids(p_user_id))
             and m.tier = 'hot'
     );
-    v_ids := array(
+begin
+    return array(
         select u.memory_id
         from memos_private.memory_usage as u
         join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = u.memory_id
-        where u.user_id = p_user_id and u.last_used_at > v_idle_since
-            and u.uses >= memos_private.setting('hot_uses')::int and m.tier = 'warm'
+        where u.user_id = p_user_id and u.last_used_at > v_since and u.uses >= v_uses and m.tier = 'warm'
         order by u.uses desc, u.last_used_at desc, u.memory_id
-        limit greatest(least(v_free, p_limit - v_moved), 0)
+        limit greatest(least(v_places, p_limit), 0)
     );
-    return v_moved + memos_private.move_to_tier(p_user_id, v_ids, 'hot');
 end
 $body$;
-comment on function memos_private.assign_hot is
-    'What was not used for hot_idle_hours is no longer hot; what was used since, and hot_uses times in all, '
-    'becomes hot, the most used first.';
+comment on function memos_private.most_used_memories is
+    'Warm memories that were used hot_uses times in all and within hot_idle_hours, as far as there are '
+    'places among the hot ones, the most used first.';
 
 create or replace function memos_private.cool(p_user_id uuid, p_memory_ids uuid[])
 returns int
@@ -120,6 +140,9 @@ as $body$
 declare
     v_cold_idle constant interval := make_interval(days => memos_private.setting('cold_idle_days')::int);
     v_schedule memos_private.tier_schedule;
+    v_ids uuid[];
+    v_hot int;
+    v_missed boolean := false;
     v_moved int := 0;
 begin
     if p_limit is null or p_limit not between 1 and 10000 then
@@ -132,7 +155,13 @@ begin
     end if;
     select * into v_schedule from memos_private.tier_schedule as s where s.user_id = p_user_id;
     if v_schedule.hot_due_at <= now() then
-        v_moved := memos_private.assign_hot(p_user_id, p_limit);
+        v_moved := memos_private.move_to_tier(
+            p_user_id, memos_private.idle_hot_memories(p_user_id, p_limit), 'warm'
+        );
+        v_ids := memos_private.most_used_memories(p_user_id, p_limit - v_moved);
+        v_hot := memos_private.move_to_tier(p_user_id, v_ids, 'hot');
+        v_missed := v_hot < cardinality(v_ids);
+        v_moved := v_moved + v_hot;
     end if;
     if v_moved < p_limit and v_schedule.cold_due_at <= now() then
         v_moved := v_moved + memos_private.assign_cold(p_user_id, p_limit - v_moved);
@@ -142,14 +171,14 @@ begin
     end if;
     if v_moved < p_limit then
         update memos_private.tier_schedule as s
-        set hot_due_at = coalesce((
+        set hot_due_at = case when v_missed then '-infinity' else coalesce((
                 select min(u.last_used_at)
                     + make_interval(hours => memos_private.setting('hot_idle_hours')::int)
                 from memos_private.memory_usage as u
                 join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = u.memory_id
                 where u.user_id = p_user_id and u.memory_id = any (memos_private.hot_memory_ids(p_user_id))
                     and m.tier = 'hot'
-            ), 'infinity'),
+            ), 'infinity') end,
             -- Nothing gets idle sooner than a twelfth of the time in which it does, or not much.
             cold_due_at = case when s.cold_due_at > now() then s.cold_due_at else now() + v_cold_idle / 12 end
         where s.user_id = p_user_id;
