@@ -32,6 +32,24 @@ end
 $body$;
 comment on function memos_private.idle_hot_memories is 'Hot memories that were not used for hot_idle_hours.';
 
+create or replace function memos_private.used_cold_memories(p_user_id uuid, p_limit int)
+returns uuid[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    return array(
+        select c.memory_id
+        from memos_private.cold_place as c
+        join memos_private.memory_usage as u on u.user_id = p_user_id and u.memory_id = c.memory_id
+        where c.user_id = p_user_id and u.last_used_at > c.moved_at
+        limit p_limit
+    );
+end
+$body$;
+comment on function memos_private.used_cold_memories is 'Cold memories that were used since they became so.';
+
 create or replace function memos_private.most_used_memories(p_user_id uuid, p_limit int)
 returns uuid[]
 language plpgsql
@@ -157,6 +175,9 @@ begin
     if v_schedule.hot_due_at <= now() then
         v_moved := memos_private.move_to_tier(
             p_user_id, memos_private.idle_hot_memories(p_user_id, p_limit), 'warm'
+        );
+        v_moved := v_moved + memos_private.move_to_tier(
+            p_user_id, memos_private.used_cold_memories(p_user_id, p_limit - v_moved), 'warm'
         );
         v_ids := memos_private.most_used_memories(p_user_id, p_limit - v_moved);
         v_hot := memos_private.move_to_tier(p_user_id, v_ids, 'hot');

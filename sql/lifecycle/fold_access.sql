@@ -49,7 +49,11 @@ begin
             memos_private.last_uses_of_days(array_agg(k.accessed_at)), max(k.accessed_at)
         from taken as k
         -- What was deleted since is passed over.
-        join memos_private.memory_traits as t on t.user_id = p_user_id and t.memory_id = k.memory_id
+        where exists (
+            select from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = k.memory_id
+        ) or exists (
+            select from memos_private.cold_place as c where c.user_id = p_user_id and c.memory_id = k.memory_id
+        )
         group by k.memory_id
         on conflict (user_id, memory_id) do update
         set uses = u.uses + excluded.uses,

@@ -128,7 +128,13 @@ comment on function memos_private.retention_anchor is
 create or replace view memos_private.memory_traits with (security_invoker) as
 select m.user_id, m.memory_id, m.kind, m.importance, m.pinned, m.tier, m.recorded_at,
     memos_private.retention_anchor(m.memory_id, m.occurred_at, m.recorded_at) as anchor
-from memos_private.memory as m;
+from memos_private.memory as m
+union all
+select c.user_id, c.memory_id, c.kind, c.importance, c.pinned, c.tier, c.recorded_at,
+    memos_private.retention_anchor(c.memory_id, c.occurred_at, c.recorded_at)
+from memos_private.cold_place as p
+join memos_private.memory_cold as c
+    on c.user_id = p.user_id and c.memory_id = p.memory_id and c.moved_at = p.moved_at;
 comment on view memos_private.memory_traits is
     'What retention and tiers depend on, of every memory that is not deleted.';
 grant select on memos_private.memory_traits to memos_maintenance;

@@ -10,9 +10,13 @@ declare
     v_count int;
 begin
     insert into memos_private.memory_access (user_id, memory_id, accessed_at)
-    select p_user_id, t.memory_id, p_accessed_at
-    from memos_private.memory_traits as t
-    where t.user_id = p_user_id and t.memory_id = any (p_memory_ids);
+    select p_user_id, m.memory_id, p_accessed_at
+    from memos_private.memory as m
+    where m.user_id = p_user_id and m.memory_id = any (p_memory_ids)
+    union all
+    select p_user_id, c.memory_id, p_accessed_at
+    from memos_private.cold_place as c
+    where c.user_id = p_user_id and c.memory_id = any (p_memory_ids);
     get diagnostics v_count = row_count;
     return v_count;
 end

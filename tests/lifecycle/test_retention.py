@@ -70,7 +70,7 @@ LIVES = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(life=LIVES)
 def test_it_is_its_definition_whatever_ran_when(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import psycopg
@@ -148,7 +149,8 @@ def test_a_cold_memory_that_is_used_comes_back(
         assert value(app, "memos.move_to_tier", user, memory, "cold") is True
     run(admin, user)
     assert tiers(app, user, [a, b]) == ["cold", "cold"]
-    retained = [value(app, "memos.memory_retention", user, memory, NOW) for memory in (a, b)]
+    later = NOW + timedelta(days=3)
+    retained = [value(app, "memos.memory_retention", user, memory, later) for memory in (a, b)]
     assert all(0.9 < r < 1 for r in retained)
     use(app, user, a)
     run(admin, user)
