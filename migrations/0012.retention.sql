@@ -33,9 +33,10 @@ grant select, insert, update, delete on memos_private.retention_parameter to mem
 create table if not exists memos_private.memory_access (
     user_id     uuid not null,
     memory_id   uuid not null,
-    accessed_at timestamptz not null
+    access_id   uuid not null default gen_random_uuid(),
+    accessed_at timestamptz not null,
+    constraint memory_access_pkey primary key (user_id, memory_id, access_id)
 );
-create index if not exists memory_access_idx on memos_private.memory_access (user_id, memory_id);
 comment on table memos_private.memory_access is
     'Uses of memories that are not yet counted in memory_usage. Only ever appended to, so that whoever '
     'uses a memory waits for nobody.';
@@ -78,7 +79,9 @@ comment on table memos_private.hot_memory is
     'The memories that are pinned or hot. Emptied by a crash and not there on a standby: hot_complete '
     'says whether to trust it.';
 create unlogged table if not exists memos_private.hot_complete (
-    filled_at timestamptz not null
+    complete boolean not null default true,
+    constraint hot_complete_pkey primary key (complete),
+    constraint row_says_that_it_is check (complete)
 );
 comment on table memos_private.hot_complete is
     'A row while hot_memory has every pinned and hot memory; emptied by the same crash.';

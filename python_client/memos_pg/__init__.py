@@ -3,6 +3,13 @@
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
+from memos_pg.calls.lifecycle import (
+    EvictedPrefix,
+    HotMemory,
+    MemoryUsage,
+    RetentionParameter,
+    WarmPrefix,
+)
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
 from memos_pg.calls.search import SearchResult
@@ -29,11 +36,14 @@ __all__ = [
     "ClaimedEmbedding",
     "Conflict",
     "EmbeddingStatus",
+    "EvictedPrefix",
+    "HotMemory",
     "MemOS",
     "MemOSError",
     "Memory",
     "MemoryLink",
     "MemoryStats",
+    "MemoryUsage",
     "MemoryVersion",
     "NewMemory",
     "NoUserContext",
@@ -42,8 +52,10 @@ __all__ = [
     "QuotaExceeded",
     "Refused",
     "RelatedMemory",
+    "RetentionParameter",
     "SearchResult",
     "StoredMemory",
     "User",
+    "WarmPrefix",
     "fit_token_budget",
 ]

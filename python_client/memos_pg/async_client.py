@@ -149,6 +149,8 @@ class AsyncMemOS:
     embed_pending = awaited(AdminCalls.embed_pending)
     embedding_status = awaited(AdminCalls.embedding_status)
     mint_context = awaited(AdminCalls.mint_context)
+    retention_parameters = awaited(AdminCalls.retention_parameters)
+    set_retention = awaited(AdminCalls.set_retention)
 
 
 @asynccontextmanager
@@ -193,3 +195,14 @@ class AsyncUser:
     list_links = awaited(UserCalls.list_links)
     related_memories = awaited(UserCalls.related_memories)
     link_similar = awaited(UserCalls.link_similar)
+    memory_retention = awaited(UserCalls.memory_retention)
+    record_access = awaited(UserCalls.record_access)
+    memory_usage = awaited(UserCalls.memory_usage)
+    hot_memories = awaited(UserCalls.hot_memories)
+    register_prefix = awaited(UserCalls.register_prefix)
+    report_prefix = awaited(UserCalls.report_prefix)
+    list_prefixes = awaited(UserCalls.list_prefixes)
+    evict_prefixes = awaited(UserCalls.evict_prefixes)
+    pin_prefix = awaited(UserCalls.pin_prefix)
+    record_latency = awaited(UserCalls.record_latency)
+    tool_pin = awaited(UserCalls.tool_pin)

@@ -149,6 +149,8 @@ class MemOS:
     embed_pending = executed(AdminCalls.embed_pending)
     embedding_status = executed(AdminCalls.embedding_status)
     mint_context = executed(AdminCalls.mint_context)
+    retention_parameters = executed(AdminCalls.retention_parameters)
+    set_retention = executed(AdminCalls.set_retention)
 
 
 @contextmanager
@@ -193,3 +195,14 @@ class User:
     list_links = executed(UserCalls.list_links)
     related_memories = executed(UserCalls.related_memories)
     link_similar = executed(UserCalls.link_similar)
+    memory_retention = executed(UserCalls.memory_retention)
+    record_access = executed(UserCalls.record_access)
+    memory_usage = executed(UserCalls.memory_usage)
+    hot_memories = executed(UserCalls.hot_memories)
+    register_prefix = executed(UserCalls.register_prefix)
+    report_prefix = executed(UserCalls.report_prefix)
+    list_prefixes = executed(UserCalls.list_prefixes)
+    evict_prefixes = executed(UserCalls.evict_prefixes)
+    pin_prefix = executed(UserCalls.pin_prefix)
+    record_latency = executed(UserCalls.record_latency)
+    tool_pin = executed(UserCalls.tool_pin)

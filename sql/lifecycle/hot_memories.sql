@@ -141,7 +141,7 @@ begin
     order by m.user_id, m.memory_id
     on conflict (user_id, memory_id) do nothing;
     get diagnostics v_count = row_count;
-    insert into memos_private.hot_complete (filled_at) values (clock_timestamp());
+    insert into memos_private.hot_complete default values;
     return v_count;
 end
 $body$;

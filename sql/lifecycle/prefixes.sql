@@ -111,7 +111,7 @@ create or replace function memos.report_prefix(
     p_model   text,
     p_state   text,
     p_warm_ms int default null,
-    p_keep    interval default '30 minutes',
+    p_ttl     interval default '30 minutes',
     p_backend text default 'ollama'
 )
 returns void
@@ -130,14 +130,14 @@ begin
         );
     elsif p_warm_ms < 0 then
         perform memos_private.refuse_argument('p_warm_ms', format('it is %s', p_warm_ms), 'null, or from 0');
-    elsif p_keep is null or p_keep <= interval '0' or p_keep > interval '30 days' then
+    elsif p_ttl is null or p_ttl <= interval '0' or p_ttl > interval '30 days' then
         perform memos_private.refuse_argument(
-            'p_keep', coalesce(format('it is %s', p_keep), 'it is null'), 'more than 0, at most 30 days'
+            'p_ttl', coalesce(format('it is %s', p_ttl), 'it is null'), 'more than 0, at most 30 days'
         );
     end if;
     update memos_private.warm_prefix as w
     set state = p_state,
-        warm_until = case when p_state in ('warming', 'warm') then clock_timestamp() + p_keep end,
+        warm_until = case when p_state in ('warming', 'warm') then clock_timestamp() + p_ttl end,
         warm_ms = coalesce(p_warm_ms, w.warm_ms),
         uses = w.uses + case when p_state = 'warm' then 1 else 0 end,
         last_used_at = case when p_state = 'warm' then clock_timestamp() else w.last_used_at end
@@ -148,7 +148,7 @@ begin
 end
 $body$;
 comment on function memos.report_prefix is
-    'What became of a prefix in its server. warm, also after every use of it: it stays for p_keep (the '
+    'What became of a prefix in its server. warm, also after every use of it: it stays for p_ttl (the '
     'server''s keep_alive) and counts as used; p_warm_ms: how long it took to get warm. '
     'Errors: MO001, MO400, MO403, MO404.';
 
@@ -186,7 +186,7 @@ comment on function memos.list_prefixes is
     'pinned_until is null when it is not pinned. Errors: MO001, MO400, MO403.';
 
 create or replace function memos.evict_prefixes(
-    p_user_id uuid, p_keep int, p_backend text default 'ollama', p_model text default null
+    p_user_id uuid, p_max_warm int, p_backend text default 'ollama', p_model text default null
 )
 returns table (name text, model text, kind text, tokens int)
 language plpgsql
@@ -199,9 +199,9 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    if p_keep is null or p_keep < 0 then
+    if p_max_warm is null or p_max_warm < 0 then
         perform memos_private.refuse_argument(
-            'p_keep', coalesce(format('it is %s', p_keep), 'it is null'), 'how many may stay warm, from 0'
+            'p_max_warm', coalesce(format('it is %s', p_max_warm), 'it is null'), 'how many may stay warm, from 0'
         );
     end if;
     perform memos_private.require_prefix_key('-', coalesce(p_model, '-'), p_backend);
@@ -218,7 +218,7 @@ begin
         select w.model, w.name
         from warm as w
         order by (w.pinned_until > clock_timestamp()) is true desc, w.last_used_at desc nulls last, w.model, w.name
-        offset p_keep
+        offset p_max_warm
     )
     update memos_private.warm_prefix as w
     set state = 'evicted', warm_until = null
@@ -229,6 +229,6 @@ begin
 end
 $body$;
 comment on function memos.evict_prefixes is
-    'Marks all but p_keep of a user''s warm prefixes of a server (and a model) as evicted, the least recently '
+    'Marks all but p_max_warm of a user''s warm prefixes of a server (and a model) as evicted, the least recently '
     'used first, and returns them, so that the caller lets them go there. Pinned ones stay. '
     'Errors: MO001, MO400, MO403.';

@@ -1,4 +1,4 @@
-create or replace function memos_admin.set_retention(p_kind text, p_stability_days double precision, p_reason text)
+create or replace function memos_admin.set_retention(p_kind text, p_stability_days real, p_reason text)
 returns void
 language plpgsql
 volatile

@@ -77,6 +77,24 @@ def test_linked_memories_are_found(memos_command: Invoke, alice: User) -> None:
     )
 
 
+def test_uses_retention_and_the_hot_set_are_shown(memos_command: Invoke, alice: User) -> None:
+    assert "Nothing used." in memos_command("used", "-u", "alice").stdout
+    assert "Nothing is pinned or hot." in memos_command("hot", "-u", "alice").stdout
+    dog, lead = alice.add_memory("the dog Pilchard"), alice.add_memory("a red lead")
+    assert "Recorded 2 uses." in memos_command("used", dog, lead, "-u", "alice").stdout
+    assert answer(memos_command("used", dog, "-u", "alice", "--json")) == {"recorded": 1}
+    rows = answer(memos_command("used", "-u", "alice", "--json"))
+    assert [(row["memory_id"], row["uses"]) for row in rows] == [(str(dog), 2), (str(lead), 1)]
+    assert str(dog) in memos_command("used", "-u", "alice").stdout
+    alice.pin_memory(dog)
+    assert "1.000" in memos_command("retention", dog, "-u", "alice").stdout
+    arguments = ("retention", lead, "-u", "alice", "--at", "2100-01-01", "--json")
+    assert 0 < answer(memos_command(*arguments))["retention"] < 0.5
+    assert "the dog Pilchard" in memos_command("hot", "-u", "alice", "--budget", 50).stdout
+    (row,) = answer(memos_command("hot", "-u", "alice", "--json"))
+    assert (row["memory_id"], row["pinned"], row["tokens"]) == (str(dog), True, 4)
+
+
 def test_json_is_one_document(memos_command: Invoke, alice: User) -> None:
     memory_id = answer(
         memos_command(

@@ -169,6 +169,12 @@ def _texts(name: str, value: Any) -> list[str]:
     return [_text(name, item) for item in value]
 
 
+def _uuids(name: str, value: Any) -> list[UUID]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise bad(name, "a list of uuids", value)
+    return [_uuid(name, item) for item in value]
+
+
 def _json(name: str, value: Any) -> str:
     def encode(item: Any) -> Any:
         if isinstance(item, datetime):
@@ -225,6 +231,7 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
     "real": _real,
     "boolean": _boolean,
     "uuid": _uuid,
+    "uuid[]": _uuids,
     "jsonb": _json,
     "timestamptz": _timestamp,
     "interval": _interval,
@@ -234,7 +241,10 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
 
 #: An argument's name says its type: the same name means the same thing in every function.
 _TYPES: dict[str, str] = {
+    "accessed_at": "timestamptz",
     "after": "uuid",
+    "at": "timestamptz",
+    "backend": "text",
     "changes": "jsonb",
     "confidence": "real",
     "content": "text",
@@ -253,25 +263,28 @@ _TYPES: dict[str, str] = {
     "kind": "text",
     "kinds": "text[]",
     "language": "text",
+    "latency_ms": "int",
     "lease": "interval",
     "limit": "int",
     "max_depth": "int",
     "max_links": "int",
+    "max_warm": "int",
     "memories": "jsonb",
     "memory_id": "uuid",
+    "memory_ids": "uuid[]",
     "metadata": "jsonb",
     "min_similarity": "real",
     "min_weight": "real",
     "model": "text",
     "name": "text",
-    "occurred_at": "timestamptz",
     "now": "timestamptz",
+    "occurred_at": "timestamptz",
     "options": "jsonb",
     "pinned": "boolean",
     "position": "int",
     "privacy_level": "text",
-    "provenance": "text",
     "profile": "text",
+    "provenance": "text",
     "provider": "text",
     "purpose": "text",
     "query": "text",
@@ -283,17 +296,22 @@ _TYPES: dict[str, str] = {
     "rrf_k": "int",
     "search_id": "uuid",
     "session_id": "text",
+    "stability_days": "real",
+    "state": "text",
     "tags": "text[]",
     "texts": "text[]",
     "to": "uuid",
     "token": "text",
     "token_budget": "int",
+    "tokens": "int",
+    "tool": "text",
     "ttl": "interval",
     "type": "text",
     "types": "text[]",
     "until": "timestamptz",
     "user_id": "uuid",
     "valid_at": "timestamptz",
+    "warm_ms": "int",
     "weight": "real",
     "weights": "jsonb",
     "worker": "text",
