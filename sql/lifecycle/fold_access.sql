@@ -85,6 +85,8 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+-- Planning its way through the partitions of the cold memories costs more than all the rest.
+set plan_cache_mode = force_generic_plan
 as $body$
 begin
     update memos_private.memory_usage as u
@@ -93,7 +95,7 @@ begin
     )
     from memos_private.memory_traits as t
     where u.user_id = p_user_id and u.memory_id = any (p_memory_ids)
-        and t.user_id = p_user_id and t.memory_id = u.memory_id;
+        and t.user_id = p_user_id and t.memory_id = any (p_memory_ids) and t.memory_id = u.memory_id;
 end
 $body$;
 comment on function memos_private.derive_stability is
@@ -106,7 +108,12 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $body$
 begin
-    perform memos_private.derive_stability(new.user_id, array[new.memory_id]);
+    if exists (
+        select from memos_private.memory_usage as u
+        where u.user_id = new.user_id and u.memory_id = new.memory_id
+    ) then
+        perform memos_private.derive_stability(new.user_id, array[new.memory_id]);
+    end if;
     return null;
 end
 $body$;

@@ -40,6 +40,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
+-- Planning its way through the partitions of the cold memories costs more than all the rest.
+set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_retention double precision;
