@@ -1,7 +1,7 @@
 -- A cold memory is one row of cold_place and what belongs to it in memory_cold, embedding_cold and
--- memory_link_cold. Locks are taken in the order of every writer: memories, links, queues, postings. The
--- lock on the postings also lets only one session at a time bring memories of a user back: of two that
--- bring back both ends of a link, one has to see that both are there.
+-- memory_link_cold. Whoever moves memories of a user holds the lock on his postings, so that one session
+-- at a time does: of two that bring back both ends of a link, one has to see that both are there. Other
+-- writers lock memories before postings; so a mover, who has the postings, never waits for a memory.
 create or replace function memos_private.move_to_cold(p_user_id uuid, p_memory_ids uuid[])
 returns int
 language plpgsql
@@ -14,7 +14,7 @@ declare
     v_ends uuid[];
     v_free uuid[];
 begin
-    -- Who uses a memory now does not wait for us, nor we for him: it is not idle.
+    perform memos_private.lock_postings(p_user_id);
     v_ids := array(
         select m.memory_id
         from memos_private.memory as m
@@ -320,6 +320,18 @@ declare
     v_cold uuid[];
     v_twins uuid[];
 begin
+    if p_created <> '{}' and current_setting('transaction_isolation') <> 'read committed' then
+        -- A snapshot from before the move shows no cold memory; a key shows it, as a serialization failure.
+        insert into memos_private.cold_place (
+            user_id, memory_id, content_hash, moved_at, language, length
+        )
+        select p_user_id, m.memory_id, m.content_hash, m.recorded_at, m.language, 0
+        from memos_private.memory as m
+        where m.user_id = p_user_id and m.memory_id = any (p_created)
+        on conflict (user_id, content_hash) do nothing;
+        delete from memos_private.cold_place as p
+        where p.user_id = p_user_id and p.memory_id = any (p_created);
+    end if;
     v_cold := array(
         select p.memory_id
         from unnest(p_memories) as m
