@@ -84,9 +84,8 @@ begin
             from memos_private.embedding_queue as q
             where q.user_id = p_user_id and q.memory_id = m.memory_id
         ),
-        exists (
-            select from memos_private.link_queue as q
-            where q.user_id = p_user_id and q.memory_id = m.memory_id
+        m.memory_id in (
+            select unnest(q.memory_ids) from memos_private.link_queue as q where q.user_id = p_user_id
         ),
         v_now
     from memos_private.memory as m
@@ -112,8 +111,6 @@ begin
     where e.user_id = p_user_id and e.memory_id = any (v_ids)
         and e.model_id in (select d.model_id from memos_private.embedding_model as d);
     delete from memos_private.embedding_queue as q
-    where q.user_id = p_user_id and q.memory_id = any (v_ids);
-    delete from memos_private.link_queue as q
     where q.user_id = p_user_id and q.memory_id = any (v_ids);
     delete from memos_private.memory as m
     where m.user_id = p_user_id and m.memory_id = any (v_ids);
@@ -200,7 +197,7 @@ begin
         where c.user_id = p_user_id and c.moved_at = v_moved_at and c.memory_id = any (v_batch)
         order by q.memory_id, q.model_id;
 
-        -- Its vectors were compared before, unless it waited for that, or there are newer memories. (The
+        -- Its vectors were compared before, unless they waited for that, or there are newer memories. (The
         -- first 48 bits of an id are its time.)
         if exists (
             select from memos_private.memory as m
@@ -210,12 +207,6 @@ begin
         ) then
             v_due := v_due || v_batch;
         end if;
-        insert into memos_private.link_queue (user_id, memory_id)
-        select c.user_id, c.memory_id
-        from memos_private.memory_cold as c
-        where c.user_id = p_user_id and c.moved_at = v_moved_at and c.memory_id = any (v_batch)
-            and c.links_due
-        on conflict (user_id, memory_id) do nothing;
         v_due := v_due || array(
             select c.memory_id
             from memos_private.memory_cold as c
@@ -274,8 +265,11 @@ begin
     select v_due || coalesce(array_agg(l.from_id) || array_agg(l.to_id), '{}') into v_due
     from linked as l
     where l.is_outdated;
-    delete from memos_private.link_queue as q
-    where q.user_id = p_user_id and q.memory_id = any (v_ids) and q.memory_id <> all (v_due);
+    perform memos_private.queue_links(p_user_id, array(
+        select unnest(v_due)
+        except
+        select unnest(q.memory_ids) from memos_private.link_queue as q where q.user_id = p_user_id
+    ));
     return cardinality(v_ids);
 end
 $body$;

@@ -14,7 +14,12 @@ IMAGES = {
     "embedding": "select t::text from memos_private.embedding as t where user_id = %s",
     "queue": "select t::text from memos_private.embedding_queue as t where user_id = %s",
     "link": "select t::text from memos_private.memory_link as t where user_id = %s",
-    "link queue": "select t::text from memos_private.link_queue as t where user_id = %s",
+    "link queue": """
+        select distinct m.memory_id::text
+        from memos_private.link_queue as q
+        join memos_private.memory as m on m.user_id = q.user_id and m.memory_id = any (q.memory_ids)
+        where q.user_id = %s
+    """,
     "posting": """
         select (lexeme, unnest(memory_ids), unnest(frequencies), unnest(lengths))::text
         from memos_private.posting where user_id = %s

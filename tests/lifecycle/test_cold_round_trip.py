@@ -146,6 +146,7 @@ def test_a_cold_memory_is_in_no_table_that_is_searched(
         add(app, user, f"kiwi {n}", p_embedding=vector(1, n, 0), p_session_id="s") for n in (1, 2)
     )
     value(app, "memos.link_memories", user, memory, other)
+    rows(app, "memos.link_similar", user)
     assert value(app, "memos.move_to_tier", user, memory, "cold") is True
     tables = superuser.execute("""
         select a.attrelid::regclass::text, a.attname from pg_attribute as a
@@ -225,7 +226,7 @@ def test_a_link_goes_with_an_end_that_is_deleted_meanwhile(
 
 
 def link_queue(superuser: Connection, user: UUID) -> set[UUID]:
-    query = "select memory_id from memos_private.link_queue where user_id = %s"
+    query = "select unnest(memory_ids) from memos_private.link_queue where user_id = %s"
     return {row[0] for row in superuser.execute(query, (user,))}
 
 
