@@ -10,6 +10,7 @@ from memos_pg.calls.embedding import EmbeddingAdminCalls
 from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
 from memos_pg.calls.search import SearchCalls
+from memos_pg.calls.tiers import TierCalls
 
 __all__ = [
     "HALFVEC",
@@ -27,6 +28,7 @@ class UserCalls(
     MemoryCalls,
     SearchCalls,
     LinkCalls,
+    TierCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 

@@ -284,6 +284,7 @@ _TYPES: dict[str, str] = {
     "search_id": "uuid",
     "session_id": "text",
     "tags": "text[]",
+    "tier": "text",
     "texts": "text[]",
     "to": "uuid",
     "token": "text",
