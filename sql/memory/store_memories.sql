@@ -83,7 +83,9 @@ begin
     )
     select coalesce(array_agg(s.memory_id), '{}') into v_created from stored as s;
     -- What another session was making cold, this insert has waited for.
-    if exists (select from memos_private.cold_place as p where p.user_id = p_user_id) then
+    if exists (select from memos_private.cold_place as p where p.user_id = p_user_id)
+        or current_setting('transaction_isolation') <> 'read committed'
+    then
         v_created := memos_private.recall_contents(p_user_id, p_memories, v_created);
     end if;
     if cardinality(v_created) >= 100 then
@@ -122,6 +124,11 @@ begin
         from unnest(p_memories) as m
         where m.embedding is not null and v_ids[m.ordinal] = m.memory_id
         order by m.memory_id;
+        if (select d.is_default from memos_private.embedding_model as d where d.model_id = v_model_id) then
+            perform memos_private.queue_links(p_user_id, array(
+                select v_ids[m.ordinal] from unnest(p_memories) as m where m.embedding is not null
+            ));
+        end if;
     end if;
     if v_has_embeddings and cardinality(v_created) < cardinality(p_memories) then
         -- A vector for a memory that was there. Queue before vectors, as workers do, so that neither

@@ -11,6 +11,7 @@ from memos_pg.calls.lifecycle import LifecycleAdminCalls, LifecycleCalls
 from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
 from memos_pg.calls.search import SearchCalls
+from memos_pg.calls.tiers import TierCalls
 
 __all__ = [
     "HALFVEC",
@@ -29,6 +30,7 @@ class UserCalls(
     SearchCalls,
     LinkCalls,
     LifecycleCalls,
+    TierCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 

@@ -299,6 +299,7 @@ _TYPES: dict[str, str] = {
     "stability_days": "real",
     "state": "text",
     "tags": "text[]",
+    "tier": "text",
     "texts": "text[]",
     "to": "uuid",
     "token": "text",

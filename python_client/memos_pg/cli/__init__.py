@@ -8,6 +8,7 @@ from memos_pg.cli import memory as memory
 from memos_pg.cli import search as search
 from memos_pg.cli import links as links
 from memos_pg.cli import lifecycle as lifecycle
+from memos_pg.cli import tiers as tiers
 from memos_pg.cli import embedding as embedding
 from memos_pg.cli import demo as demo
 
