@@ -1,4 +1,4 @@
--- move_to_tier waits for nobody: what somebody is just changing stays, until the next run.
+-- move_to_tier waits for no memory: what somebody is just changing stays, until the next run.
 create or replace function memos_private.hot_idle_since()
 returns timestamptz
 language plpgsql
@@ -87,11 +87,17 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $body$
 begin
-    -- Not what was pinned since it was chosen.
+    if p_memory_ids = '{}' then
+        return 0;
+    end if;
+    -- Before the memories, as move_to_tier does.
+    perform memos_private.lock_postings(p_user_id);
     return memos_private.move_to_tier(p_user_id, array(
         select m.memory_id
         from memos_private.memory as m
-        where m.user_id = p_user_id and m.memory_id = any (p_memory_ids) and m.tier = 'warm' and not m.pinned
+        where m.user_id = p_user_id and m.memory_id = any (p_memory_ids) and m.tier = 'warm'
+            -- Not what was pinned since it was chosen.
+            and not m.pinned
         for update skip locked
     ), 'cold');
 end
@@ -171,24 +177,29 @@ begin
     if not pg_try_advisory_xact_lock(hashtextextended('memos.assign_tiers ' || p_user_id, 0)) then
         return 0;
     end if;
-    select * into v_schedule from memos_private.tier_schedule as s where s.user_id = p_user_id;
+    select * into v_schedule from memos_private.tier_schedule as s where s.user_id = p_user_id for update;
+    -- To and from the cold first: that waits for the user's postings, and whoever has them may wait for a
+    -- memory that changing tiers among the warm locks.
     if v_schedule.hot_due_at <= now() then
-        v_moved := memos_private.move_to_tier(
-            p_user_id, memos_private.idle_hot_memories(p_user_id, p_limit), 'warm'
-        );
-        v_moved := v_moved + memos_private.move_to_tier(
-            p_user_id, memos_private.used_cold_memories(p_user_id, p_limit - v_moved), 'warm'
-        );
-        v_ids := memos_private.most_used_memories(p_user_id, p_limit - v_moved);
-        v_hot := memos_private.move_to_tier(p_user_id, v_ids, 'hot');
-        v_missed := v_hot < cardinality(v_ids);
-        v_moved := v_moved + v_hot;
+        v_ids := memos_private.used_cold_memories(p_user_id, p_limit);
+        if v_ids <> '{}' then
+            v_moved := memos_private.move_to_tier(p_user_id, v_ids, 'warm');
+        end if;
     end if;
     if v_moved < p_limit and v_schedule.cold_due_at <= now() then
         v_moved := v_moved + memos_private.assign_cold(p_user_id, p_limit - v_moved);
     end if;
     if v_moved < p_limit then
         v_moved := v_moved + memos_private.assign_excess(p_user_id, p_limit - v_moved);
+    end if;
+    if v_moved < p_limit and v_schedule.hot_due_at <= now() then
+        v_moved := v_moved + memos_private.move_to_tier(
+            p_user_id, memos_private.idle_hot_memories(p_user_id, p_limit - v_moved), 'warm'
+        );
+        v_ids := memos_private.most_used_memories(p_user_id, p_limit - v_moved);
+        v_hot := memos_private.move_to_tier(p_user_id, v_ids, 'hot');
+        v_missed := v_hot < cardinality(v_ids);
+        v_moved := v_moved + v_hot;
     end if;
     if v_moved < p_limit then
         update memos_private.tier_schedule as s

@@ -20,9 +20,22 @@ begin
     if not pg_try_advisory_xact_lock(hashtextextended('memos.fold_access ' || p_user_id, 0)) then
         return 0;
     end if;
+    lock table memos_private.retention_parameter in row share mode;
     v_waiting := array(
         select distinct a.memory_id from memos_private.memory_access as a where a.user_id = p_user_id limit p_limit
     );
+    if v_waiting = '{}' then
+        return 0;
+    end if;
+    -- Before the uses: whoever is just looking at the tiers is waited for with empty hands, and whoever
+    -- comes next sees what is counted here.
+    insert into memos_private.tier_schedule as s (user_id, hot_due_at, cold_due_at)
+    -- Before uses were recorded nobody could know what was not used.
+    values (
+        p_user_id, '-infinity',
+        now() + make_interval(days => memos_private.setting('cold_idle_days')::int)
+    )
+    on conflict (user_id) do update set hot_due_at = excluded.hot_due_at;
     -- What a writer is just changing is left for the next run: this waits for nobody.
     v_free := array(
         select u.memory_id
@@ -61,17 +74,7 @@ begin
             last_used_at = greatest(u.last_used_at, excluded.last_used_at)
     )
     select count(*) into v_done from taken as k;
-    if v_done = 0 then
-        return 0;
-    end if;
     perform memos_private.derive_stability(p_user_id, v_free);
-    insert into memos_private.tier_schedule as s (user_id, hot_due_at, cold_due_at)
-    -- Before uses were recorded nobody could know what was not used.
-    values (
-        p_user_id, '-infinity',
-        now() + make_interval(days => memos_private.setting('cold_idle_days')::int)
-    )
-    on conflict (user_id) do update set hot_due_at = excluded.hot_due_at;
     return v_done;
 end
 $body$;

@@ -22,11 +22,11 @@ begin
             'why, in at most 1000 characters: the next one will want to know'
         );
     end if;
+    -- Nobody counts uses meanwhile: else they would be reckoned by what was set before.
+    lock table memos_private.retention_parameter in exclusive mode;
     insert into memos_private.retention_parameter as p (kind, stability_days, reason)
     values (p_kind, p_stability_days, p_reason)
     on conflict (kind) do update set stability_days = excluded.stability_days, reason = excluded.reason;
-    -- In the order in which all lock them.
-    perform from memos_private.memory_usage as u order by u.user_id, u.memory_id for update;
     update memos_private.memory_usage as u
     set stability = memos_private.stability_from_uses(
         memos_private.initial_stability(t.kind, t.importance), t.anchor, u.used_at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -286,3 +287,24 @@ def test_nobody_learns_of_another_users_memories(
         assert failure(session, RETENTION, other, memory).sqlstate == "MO001"
         session.execute("select memos.use_context(%s, false)", (module_database.token(user),))
         assert failure(session, RETENTION, other, memory).sqlstate == "MO403"
+
+
+def test_what_is_counted_meanwhile_is_reckoned_by_the_new_setting(
+    module_database: Database, app: Connection, admin: Connection, user: UUID
+) -> None:
+    memory = remember(app, user, p_kind="weather", p_occurred_at=ago(days=100))
+    use(app, user, memory, ago(days=70), ago(days=20))
+    counting = threading.Thread(target=run, args=(admin, user))
+    with module_database.connect("memos_admin", autocommit=False) as session:
+        rows(session, "memos_admin.set_retention", "weather", 7, "tomorrow it is another one")
+        counting.start()
+        counting.join(0.3)
+        assert counting.is_alive(), "it does not wait"
+        session.commit()
+    counting.join()
+    try:
+        assert at(app, user, memory, NOW)[0] == pytest.approx(
+            expected("conversational", 0.5, ago(days=100), [ago(days=70), ago(days=20)], NOW)
+        )
+    finally:
+        rows(admin, "memos_admin.set_retention", "weather", 30, "as all others")

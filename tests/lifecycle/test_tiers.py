@@ -212,6 +212,9 @@ def test_two_jobs_and_writers_at_once_end_where_they_should(
     module_database: Database, app: Connection, admin: Connection, superuser: Connection, user: UUID
 ) -> None:
     ids = several(app, user, 20)
+    for memory in ids[5:15]:
+        value(app, "memos.move_to_tier", user, memory, "cold")
+        use(app, user, memory)
     done = threading.Event()
 
     def work(number: int) -> None:
