@@ -168,7 +168,7 @@ comment on function memos_private.cold_postings is
     'begin with p_stems: read from all of them, since they are in no index.';
 
 create or replace function memos_private.query_terms(
-    p_user_id uuid, p_query text, p_include_cold boolean
+    p_user_id uuid, p_query text, p_include_cold boolean default false
 )
 returns table (
     documents double precision, length double precision, lexemes text[], idf double precision[],
@@ -314,7 +314,7 @@ comment on function memos_private.query_terms_as_of is
 
 create or replace function memos_private.query_conditions(
     p_user_id uuid, p_query text, p_scope memos_private.version_key[], p_as_of boolean,
-    p_include_cold boolean,
+    p_include_cold boolean default false,
     out required uuid[], out excluded uuid[]
 )
 language plpgsql
