@@ -1,4 +1,8 @@
 -- pg_partman 4 and 5 differ in names and arguments; this file is the only place that knows.
+-- pg_partman keeps the configuration and makes the partitions. Which months there have to be is said
+-- here: its run_maintenance goes on from the newest partition and leaves the gap before it. Nor does it
+-- drop any (part_config.retention stays null): it knows no legal hold, keeps a partition that ends
+-- exactly at the boundary, and turns a lock timeout into an error without its SQLSTATE.
 create or replace function memos_private.adopt_partitioned_table(p_table regclass, p_control text)
 returns void
 language plpgsql
@@ -66,7 +70,34 @@ comment on function memos_private.protect_partitions is
     'Partitions do not inherit row-level security. Forced and without a policy, a partition opens to '
     'nobody; its parent''s policies decide.';
 
-create or replace function memos_private.maintain_partitions()
+create or replace function memos_private.history_partitions()
+returns table (month timestamptz, until timestamptz, tables regclass[])
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+    -- From the catalog, which says it the same way for either pg_partman.
+    select b.ends[1]::timestamptz, b.ends[2]::timestamptz,
+        array_agg(b.partition order by b.parent desc)
+    from (
+        select i.inhparent::regclass::text as parent, i.inhrelid::regclass as partition,
+            regexp_match(
+                pg_get_expr(c.relpartbound, c.oid), $$FROM \('(.+?)'\) TO \('(.+?)'\)$$
+            ) as ends
+        from pg_inherits as i
+        join pg_class as c on c.oid = i.inhrelid
+        where i.inhparent in (
+            'memos_private.memory_history'::regclass, 'memos_private.embedding_history'::regclass
+        )
+    ) as b
+    where b.ends is not null
+    group by b.ends
+$body$;
+comment on function memos_private.history_partitions is
+    'The months of the history: memory_history''s partition and embedding_history''s.';
+
+create or replace function memos_private.make_partitions(p_months timestamptz[])
 returns void
 language plpgsql
 volatile
@@ -76,17 +107,58 @@ set timezone = 'UTC'
 as $body$
 declare
     v_table text;
+    v_options constant text := (
+        select case when split_part(extversion, '.', 1)::int < 5 then ', p_analyze := false' else '' end
+        from pg_extension where extname = 'pg_partman'
+    );
 begin
+    -- pg_partman skips what is there, and looks before it makes: one at a time. It attaches partitions
+    -- under a lock that neither readers nor writers of the table wait for.
+    perform pg_advisory_xact_lock(hashtextextended('memos.partitions', 0));
     foreach v_table in array array['memos_private.memory_history', 'memos_private.embedding_history']
     loop
-        perform memos_private.adopt_partitioned_table(v_table::regclass, 'superseded_at');
-        perform partman.run_maintenance(v_table);
+        execute 'select partman.create_partition_time(p_parent_table := $1, p_partition_times := $2'
+            || v_options || ')'
+        using v_table, p_months;
     end loop;
     perform memos_private.protect_partitions();
 end
 $body$;
+comment on function memos_private.make_partitions is
+    'Makes those of the history''s partitions of these months that are missing, and guards them.';
+
+create or replace function memos_private.maintain_partitions()
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $body$
+declare
+    v_this_month constant timestamptz := date_trunc('month', now());
+    v_kept_from constant timestamptz := memos_private.retention_start('history_retention_days', now());
+    v_table text;
+begin
+    foreach v_table in array array['memos_private.memory_history', 'memos_private.embedding_history']
+    loop
+        perform memos_private.adopt_partitioned_table(v_table::regclass, 'superseded_at');
+    end loop;
+    -- From the oldest month that is kept: those in which no maintenance ran, too.
+    perform memos_private.make_partitions(array(
+        select m
+        from generate_series(
+            least(v_this_month, (
+                select min(p.month) from memos_private.history_partitions() as p
+                where p.until > v_kept_from
+            )),
+            v_this_month + interval '12 months', interval '1 month'
+        ) as m
+    ));
+end
+$body$;
 comment on function memos_private.maintain_partitions is
-    'Makes the partitions of the next twelve months and guards them.';
+    'Makes the partitions of the next twelve months and those that are missing before, and guards them.';
 
 create or replace function memos_private.require_history_partitions(p_at timestamptz)
 returns void
@@ -97,24 +169,40 @@ set timezone = 'UTC'
 as $body$
 declare
     v_month constant timestamptz := date_trunc('month', p_at);
-    v_table record;
 begin
-    for v_table in
-        select c.parent_table, c.parent_table || '_p' || to_char(v_month, c.datetime_string) as partition
-        from partman.part_config as c
+    if exists (
+        select from partman.part_config as c
         where c.parent_table in ('memos_private.memory_history', 'memos_private.embedding_history')
-        order by c.parent_table desc
-    loop
-        if to_regclass(v_table.partition) is null then
-            execute format(
-                'create table %s partition of %s for values from (%L) to (%L)',
-                v_table.partition, v_table.parent_table, v_month, v_month + interval '1 month'
-            );
-            perform memos_private.protect_partitions();
-        end if;
-    end loop;
+            and to_regclass(c.parent_table || '_p' || to_char(v_month, c.datetime_string)) is null
+    ) then
+        perform memos_private.make_partitions(array[v_month]);
+    end if;
 end
 $body$;
 comment on function memos_private.require_history_partitions is
     'A write must not fail because no maintenance ran for a year: makes the month''s partitions when '
-    'they are missing, named as pg_partman names them.';
+    'they are missing, looking for the names that pg_partman gives them.';
+
+create or replace function memos_private.drop_history_partition(p_month timestamptz)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+-- Shorter than deadlock_timeout. Dropping a partition takes the whole table for itself: behind a long
+-- search everybody else would wait, too.
+set lock_timeout = '500ms'
+as $body$
+begin
+    execute (
+        select 'drop table ' || array_to_string(p.tables, ', ')
+        from memos_private.history_partitions() as p
+        where p.month = p_month
+    );
+    return true;
+exception when lock_not_available then
+    return false;
+end
+$body$;
+comment on function memos_private.drop_history_partition is
+    'Drops a month of the history for good; false when somebody is reading the history just now.';
