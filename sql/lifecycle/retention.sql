@@ -161,10 +161,12 @@ set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_requests_from constant timestamptz := memos_private.retention_start('request_retention_days', p_at);
+    v_history_from constant timestamptz := memos_private.retention_start('history_retention_days', p_at);
     v_searches_from constant timestamptz := memos_private.retention_start('search_retention_days', p_at);
     v_held uuid[];
     v_requests int;
     v_searches int;
+    v_facts int;
 begin
     perform memos_private.require_batch(p_limit);
     perform memos_private.lock_legal_holds();
@@ -189,12 +191,22 @@ begin
         for update skip locked
     ));
     get diagnostics v_searches = row_count;
-    return v_requests + v_searches;
+    delete from memos_private.fact_history as r
+    where r.ctid = any (array(
+        select s.ctid
+        from memos_private.fact_history as s
+        where s.superseded_at < v_history_from and s.user_id <> all (v_held)
+        order by s.superseded_at
+        limit p_limit
+        for update skip locked
+    ));
+    get diagnostics v_facts = row_count;
+    return v_requests + v_searches + v_facts;
 end
 $body$;
 comment on function memos_admin.expire_records_batch is
-    'Deletes request ids and recorded searches that were due at p_at, at most p_limit of each, and '
-    'returns how many. Errors: MO400.';
+    'Deletes request ids, recorded searches and superseded facts that were due at p_at, at most p_limit '
+    'of each, and returns how many. Errors: MO400.';
 
 create or replace procedure memos_admin.expire_records(p_at timestamptz default now())
 language plpgsql
@@ -211,6 +223,6 @@ begin
 end
 $body$;
 comment on procedure memos_admin.expire_records is
-    'Deletes all request ids older than request_retention_days at p_at (not later than now), and '
-    'recorded searches older than search_retention_days, but those of users under a legal hold. '
-    'Errors: MO400.';
+    'Deletes all request ids older than request_retention_days at p_at (not later than now), recorded '
+    'searches older than search_retention_days, and facts superseded longer than history_retention_days '
+    'before, but those of users under a legal hold. Errors: MO400.';
