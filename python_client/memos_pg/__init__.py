@@ -3,6 +3,8 @@
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
+from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
+from memos_pg.calls.holds import LegalHold
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
 from memos_pg.calls.search import SearchResult
@@ -22,6 +24,7 @@ from memos_pg.errors import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "AssertedFact",
     "AsyncMemOS",
     "AsyncUser",
     "BadArgument",
@@ -29,6 +32,9 @@ __all__ = [
     "ClaimedEmbedding",
     "Conflict",
     "EmbeddingStatus",
+    "Fact",
+    "FactVersion",
+    "LegalHold",
     "MemOS",
     "MemOSError",
     "Memory",

@@ -148,6 +148,9 @@ class AsyncMemOS:
     fail_embeddings = awaited(AdminCalls.fail_embeddings)
     embed_pending = awaited(AdminCalls.embed_pending)
     embedding_status = awaited(AdminCalls.embedding_status)
+    place_legal_hold = awaited(AdminCalls.place_legal_hold)
+    release_legal_hold = awaited(AdminCalls.release_legal_hold)
+    legal_holds = awaited(AdminCalls.legal_holds)
     mint_context = awaited(AdminCalls.mint_context)
 
 
@@ -193,3 +196,7 @@ class AsyncUser:
     list_links = awaited(UserCalls.list_links)
     related_memories = awaited(UserCalls.related_memories)
     link_similar = awaited(UserCalls.link_similar)
+    assert_fact = awaited(UserCalls.assert_fact)
+    get_facts = awaited(UserCalls.get_facts)
+    fact_history = awaited(UserCalls.fact_history)
+    retract_fact = awaited(UserCalls.retract_fact)

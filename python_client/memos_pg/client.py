@@ -148,6 +148,9 @@ class MemOS:
     fail_embeddings = executed(AdminCalls.fail_embeddings)
     embed_pending = executed(AdminCalls.embed_pending)
     embedding_status = executed(AdminCalls.embedding_status)
+    place_legal_hold = executed(AdminCalls.place_legal_hold)
+    release_legal_hold = executed(AdminCalls.release_legal_hold)
+    legal_holds = executed(AdminCalls.legal_holds)
     mint_context = executed(AdminCalls.mint_context)
 
 
@@ -193,3 +196,7 @@ class User:
     list_links = executed(UserCalls.list_links)
     related_memories = executed(UserCalls.related_memories)
     link_similar = executed(UserCalls.link_similar)
+    assert_fact = executed(UserCalls.assert_fact)
+    get_facts = executed(UserCalls.get_facts)
+    fact_history = executed(UserCalls.fact_history)
+    retract_fact = executed(UserCalls.retract_fact)
