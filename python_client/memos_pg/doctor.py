@@ -322,7 +322,7 @@ def _partitions(connection: Connection) -> Iterator[Check]:
         """,
         (SCHEMAS,),
     ).fetchall()
-    advice = "Run: call partman.run_maintenance_proc()"
+    advice = "Run: call memos_admin.run_maintenance()"
     missing = _verdict(
         "partitions",
         [row.name for row in rows if not row.now],

@@ -59,6 +59,7 @@ declare
     v_value_key constant text := memos_private.fact_key(p_value);
     v_memory memos_private.memory_input;
     v_rest memos_private.memory_input;
+    v_locked uuid;
     v_from timestamptz;
     v_until timestamptz;
     v_asserted tstzrange;
@@ -84,16 +85,21 @@ begin
         null, null, v_from, p_valid_until, null, p_embedding
     );
     perform memos_private.require_valid_memories(array[v_memory]);
-    perform from memos_private.memory as m
-    where m.user_id = p_user_id and (m.memory_id = p_memory_id or m.memory_id in (
+    -- One by one: sorted by the planner, it would read all of the user's memories instead.
+    for v_locked in
         select f.memory_id
         from memos_private.fact as f
         where f.user_id = p_user_id and f.entity_key = v_entity_key
             and f.attribute_key = v_attribute_key
             and (f.valid && tstzrange(v_from, p_valid_until) or f.valid -|- tstzrange(v_from, p_valid_until))
-    ))
-    order by m.memory_id
-    for update;
+        union
+        select p_memory_id
+        order by 1
+    loop
+        perform from memos_private.memory as m
+        where m.user_id = p_user_id and m.memory_id = v_locked
+        for update;
+    end loop;
     if p_memory_id is not null and not exists (
         select from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = p_memory_id
     ) then
@@ -119,13 +125,14 @@ begin
     v_asserted := tstzrange(v_from, v_until);
     select f.* into v_held
     from memos_private.fact as f
-    join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = f.memory_id
     where f.user_id = p_user_id and f.entity_key = v_entity_key and f.attribute_key = v_attribute_key
         and case when f.value_key = v_value_key
             then (f.valid && v_asserted or f.valid -|- v_asserted) and not f.valid @> v_asserted
             else f.valid && v_asserted end
         and p_provenance <> 'user'
-        and (f.provenance = 'user' or m.pinned or f.confidence > p_confidence)
+        and (f.provenance = 'user' or f.confidence > p_confidence
+            or (select m.pinned from memos_private.memory as m
+                where m.user_id = p_user_id and m.memory_id = f.memory_id))
     order by f.valid
     limit 1;
     if found then
@@ -169,7 +176,10 @@ begin
     end loop;
 
     -- The same value, said again or for a period that adjoins: one fact.
-    select array_agg(f.fact_id order by m.pinned desc, f.valid),
+    select array_agg(f.fact_id order by (
+            select m.pinned from memos_private.memory as m
+            where m.user_id = p_user_id and m.memory_id = f.memory_id
+        ) desc, f.valid),
         tstzrange(
             least(v_from, min(lower(f.valid))),
             case when not upper_inf(v_asserted) and not bool_or(upper_inf(f.valid))
@@ -177,7 +187,6 @@ begin
         )
     into v_same, v_valid
     from memos_private.fact as f
-    join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = f.memory_id
     where f.user_id = p_user_id and f.entity_key = v_entity_key and f.attribute_key = v_attribute_key
         and f.value_key = v_value_key and (f.valid && v_asserted or f.valid -|- v_asserted);
     if v_same is null then

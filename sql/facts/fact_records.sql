@@ -83,30 +83,27 @@ set search_path = pg_catalog, public, pg_temp
 as $body$
 declare
     v_memory memos_private.memory_input := p_memory;
+    v_base constant text := format('%s: %s is %s', p_entity, p_attribute, p_value);
+    v_since constant timestamp := p_memory.valid_from at time zone 'UTC';
+    v_content text;
     v_stored record;
     v_fact memos_private.fact;
 begin
     if v_memory.content is null then
         -- One content is one memory: a value that comes back says from when. One that lies ahead, too.
-        v_memory.content := (
-            select c.content
-            from (
-                select format('%s: %s is %s', p_entity, p_attribute, p_value) as base,
-                    v_memory.valid_from at time zone 'UTC' as since
-            ) as f
-            cross join lateral unnest(array[
-                case when v_memory.valid_from <= clock_timestamp() then f.base end,
-                format('%s (from %s)', f.base, to_char(f.since, 'YYYY-MM-DD')),
-                format('%s (from %s UTC)', f.base, to_char(f.since, 'YYYY-MM-DD HH24:MI:SS.US'))
-            ]) with ordinality as c (content, place)
-            where c.content is not null and not exists (
+        foreach v_content in array array[
+            case when v_memory.valid_from <= clock_timestamp() then v_base end,
+            format('%s (from %s)', v_base, to_char(v_since, 'YYYY-MM-DD')),
+            format('%s (from %s UTC)', v_base, to_char(v_since, 'YYYY-MM-DD HH24:MI:SS.US'))
+        ]
+        loop
+            v_memory.content := v_content;
+            v_memory.content_hash := memos_private.content_hash(v_content);
+            exit when v_content is not null and not exists (
                 select from memos_private.memory as m
-                where m.user_id = p_user_id
-                    and m.content_hash = memos_private.content_hash(c.content)
-            )
-            order by c.place
-            limit 1
-        );
+                where m.user_id = p_user_id and m.content_hash = v_memory.content_hash
+            );
+        end loop;
     end if;
     v_memory.ordinal := 1;
     v_memory.memory_id := memos_private.new_memory_id(clock_timestamp());

@@ -154,6 +154,10 @@ begin
             )),
             v_this_month + interval '12 months', interval '1 month'
         ) as m
+        where not exists (
+            select from memos_private.history_partitions() as p
+            where p.month = m and cardinality(p.tables) = 2
+        )
     ));
 end
 $body$;
