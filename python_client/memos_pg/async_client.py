@@ -199,4 +199,5 @@ class AsyncUser:
     assert_fact = awaited(UserCalls.assert_fact)
     get_facts = awaited(UserCalls.get_facts)
     fact_history = awaited(UserCalls.fact_history)
+    end_fact = awaited(UserCalls.end_fact)
     retract_fact = awaited(UserCalls.retract_fact)

@@ -199,4 +199,5 @@ class User:
     assert_fact = executed(UserCalls.assert_fact)
     get_facts = executed(UserCalls.get_facts)
     fact_history = executed(UserCalls.fact_history)
+    end_fact = executed(UserCalls.end_fact)
     retract_fact = executed(UserCalls.retract_fact)

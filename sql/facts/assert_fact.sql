@@ -75,9 +75,7 @@ begin
     v_value := memos_private.require_fact_text('p_value', p_value, 1000);
     -- Before rows, as all writers do.
     perform memos_private.share_embedding_models();
-    perform pg_advisory_xact_lock(
-        hashtextextended(format('memos.fact %s %s_%s', p_user_id, v_entity_key, v_attribute_key), 0)
-    );
+    perform memos_private.lock_attribute(p_user_id, v_entity_key, v_attribute_key);
     v_from := coalesce(p_valid_from, clock_timestamp());
     v_memory := row(
         1, null, coalesce(p_content, v_value), null, memos_private.text_search_language(p_language),

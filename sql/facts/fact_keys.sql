@@ -34,3 +34,21 @@ end
 $body$;
 comment on function memos_private.require_fact_text is
     'A name or value as it is shown, blanks tidied. Errors: MO400.';
+
+create or replace function memos_private.lock_attribute(
+    p_user_id uuid, p_entity_key text, p_attribute_key text
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    -- No key has an underscore.
+    perform pg_advisory_xact_lock(
+        hashtextextended(format('memos.fact %s %s_%s', p_user_id, p_entity_key, p_attribute_key), 0)
+    );
+end
+$body$;
+comment on function memos_private.lock_attribute is
+    'Until the transaction ends, nobody else changes the timeline of the attribute.';

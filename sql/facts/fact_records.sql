@@ -48,7 +48,7 @@ begin
             using errcode = 'MO409',
                 detail = format('content and validity of memory %s say what the fact says', new.memory_id),
                 hint = 'memos.assert_fact with the same p_valid_from corrects the value, '
-                    || 'memos.retract_fact withdraws it';
+                    || 'memos.end_fact ends it, memos.retract_fact withdraws it';
     end if;
     update memos_private.fact as f
     set confidence = new.confidence, provenance = new.provenance

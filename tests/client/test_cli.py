@@ -140,6 +140,8 @@ def test_facts_from_end_to_end(memos_command: Invoke, alice: User) -> None:
     shown = fact("history", "alice", "Home_Town").stdout
     assert "user (0.9)" in shown
     assert "update" in shown
+    assert "Ended." in fact("end", held["fact_id"], "--valid-until", "2020-01-01").stdout
+    assert "There is no such fact" in fact("end", held["fact_id"]).stdout
     assert "Retracted." in fact("retract", held["fact_id"], "--reason", "wrong").stdout
     assert answer(fact("retract", held["fact_id"], "--json")) == {"retracted": False}
 

@@ -340,6 +340,27 @@ def test_retracting_a_fact_is_deleting_its_memory(app: Connection, user: UUID) -
     assert value(app, "memos.delete_memory", user, oslo[1]) is True
 
 
+def test_a_fact_ends_without_another_value(app: Connection, user: UUID) -> None:
+    fact = tell(app, user, "Oslo", 2010)
+    other = uuid4()
+    for until in ("infinity", "2010-01-01Z", "2009-01-01Z"):
+        assert failure(app, "memos.end_fact", user, fact[0], until).sqlstate == "MO400"
+    assert value(app, "memos.end_fact", other, fact[0]) is False
+    assert value(app, "memos.end_fact", user, uuid4()) is False
+    assert value(app, "memos.end_fact", user, fact[0], year(2020), "moved out") is True
+    assert value(app, "memos.end_fact", user, fact[0], year(2020)) is False
+    assert value(app, "memos.end_fact", user, fact[0]) is False
+    assert timeline(app, user) == [("Oslo", 2010, 2020)]
+    assert rows(app, "memos.get_facts", user) == []
+    assert contents(app, user) == []
+    assert rows(app, "memos.memory_history", user, fact[1])[0][17] == "moved out"
+    assert value(app, "memos.end_fact", user, fact[0], year(2015)) is True
+    assert tell(app, user, "Oslo", 2012, 2018)[4] == "extended"
+    now_ = tell(app, user, "Bergen", 2019)
+    assert value(app, "memos.end_fact", user, now_[0]) is True
+    assert rows(app, "memos.get_facts", user) == []
+
+
 def test_facts_are_a_users_own(app: Connection, user: UUID) -> None:
     other = uuid4()
     mine, theirs = tell(app, user, "Oslo", 2010), tell(app, other, "Bergen", 2010)
@@ -405,6 +426,7 @@ def test_bad_arguments_of_the_other_functions(app: Connection, user: UUID) -> No
         ("get_facts", None), ("fact_history", None, "a", "b"), ("fact_history", user, None, "b"),
         ("fact_history", user, "a", " "), ("retract_fact", user, None),
         ("retract_fact", user, first[0], "x" * 1001),
+        ("end_fact", user, None), ("end_fact", user, first[0], None, "x" * 1001),
     ):  # fmt: skip
         assert failure(app, f"memos.{function}", *arguments).sqlstate == "MO400"
     assert failure(
@@ -432,6 +454,8 @@ def test_sessions_that_contradict_each_other_leave_one_value_at_a_time(
                 fact = tell(session, user, town, since, until, p_memory_id=source)
                 if chance.random() < 0.2:
                     value(session, "memos.delete_memory", user, fact[1])
+                if chance.random() < 0.2:
+                    value(session, "memos.end_fact", user, fact[0])
                 if chance.random() < 0.2:
                     with session.transaction():
                         rows(session, "memos.pin_memory", user, source)

@@ -241,6 +241,15 @@ def test_maintenance_drops_what_is_due_and_makes_none_of_it_again(
     assert len(rows(app, "memos.memory_history", user, memories[3])) == 1
 
 
+def test_pg_partman_drops_nothing_by_itself(
+    app: Connection, admin: Connection, superuser: Connection, user: UUID
+) -> None:
+    superseded(app, superuser, user, month(2012, 5))
+    for table in TABLES:
+        superuser.execute("select partman.run_maintenance(%s)", (f"memos_private.{table}",))
+    assert versions(superuser, user) == [(1, 1)]
+
+
 def test_the_setting_decides(
     app: Connection, admin: Connection, superuser: Connection, user: UUID
 ) -> None:

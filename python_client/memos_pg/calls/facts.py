@@ -131,6 +131,19 @@ class FactCalls:
             attribute=attribute,
         )
 
+    def end_fact(
+        self, fact_id: UUID | str, valid_until: datetime | None = None, reason: str | None = None
+    ) -> Call[bool]:
+        """A fact held until then (default: now) only; False when there is none, or it had ended."""
+        return call(
+            "memos.end_fact",
+            scalar(bool),
+            user=self.user,
+            fact_id=fact_id,
+            valid_until=valid_until,
+            reason=reason,
+        )
+
     def retract_fact(self, fact_id: UUID | str, reason: str | None = None) -> Call[bool]:
         """Withdraw a fact; it stays on record. False when there is none."""
         return call(

@@ -26,6 +26,8 @@ facts = typer.Typer(no_args_is_help=True)
 app.add_typer(facts, name="fact", help="Attributes of entities that have one value at a time.")
 
 Entity = Annotated[str, typer.Argument(help="What it is about, such as Alice.")]
+FactId = Annotated[str, typer.Argument(help="The fact's uuid.")]
+Reason = Annotated[str, typer.Option(help="Kept on record.")]
 Attribute = Annotated[str, typer.Argument(help='What of it, such as "home town".')]
 
 
@@ -134,11 +136,30 @@ def history(
 
 
 @facts.command()
+def end(
+    ctx: typer.Context,
+    fact_id: FactId,
+    user: UserName,
+    valid_until: When = None,
+    reason: Reason = "user_request",
+    role: Role = "memos_app",
+    dsn: Dsn = None,
+    as_json: AsJson = False,
+) -> None:
+    """A fact holds no more from now on, or from then; what follows is not known."""
+    with speaking(ctx, as_json) as output, client(ctx, dsn, role) as memos:
+        until = time_option("--valid-until", valid_until)
+        ended = bound_user(memos, user).end_fact(fact_id, until, reason)
+        said = "Ended." if ended else "There is no such fact, or it had ended by then."
+        output.show({"ended": ended}, lambda console: console.print(said))
+
+
+@facts.command()
 def retract(
     ctx: typer.Context,
-    fact_id: Annotated[str, typer.Argument(help="The fact's uuid.")],
+    fact_id: FactId,
     user: UserName,
-    reason: Annotated[str, typer.Option(help="Kept on record.")] = "user_request",
+    reason: Reason = "user_request",
     role: Role = "memos_app",
     dsn: Dsn = None,
     as_json: AsJson = False,
