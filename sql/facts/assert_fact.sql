@@ -59,6 +59,7 @@ declare
     v_value_key constant text := memos_private.fact_key(p_value);
     v_memory memos_private.memory_input;
     v_rest memos_private.memory_input;
+    v_reach tstzrange;
     v_locked uuid;
     v_from timestamptz;
     v_until timestamptz;
@@ -83,13 +84,23 @@ begin
         null, null, v_from, p_valid_until, null, p_embedding
     );
     perform memos_private.require_valid_memories(array[v_memory]);
+    -- As far as the same value reaches, and what adjoins that.
+    v_reach := tstzrange(v_from, p_valid_until);
+    select tstzrange(
+        least(v_from, min(lower(f.valid))),
+        case when not upper_inf(v_reach) and bool_or(upper_inf(f.valid)) is not true
+            then greatest(p_valid_until, max(upper(f.valid))) end
+    )
+    into v_reach
+    from memos_private.fact as f
+    where f.user_id = p_user_id and f.entity_key = v_entity_key and f.attribute_key = v_attribute_key
+        and f.value_key = v_value_key and (f.valid && v_reach or f.valid -|- v_reach);
     -- One by one: sorted by the planner, it would read all of the user's memories instead.
     for v_locked in
         select f.memory_id
         from memos_private.fact as f
         where f.user_id = p_user_id and f.entity_key = v_entity_key
-            and f.attribute_key = v_attribute_key
-            and (f.valid && tstzrange(v_from, p_valid_until) or f.valid -|- tstzrange(v_from, p_valid_until))
+            and f.attribute_key = v_attribute_key and (f.valid && v_reach or f.valid -|- v_reach)
         union
         select p_memory_id
         order by 1

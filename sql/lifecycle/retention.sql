@@ -135,10 +135,12 @@ begin
             commit;
             exit when v_outcome operator(pg_catalog.<>) 'thinned';
         end loop;
+        -- The same lock for each of them: no use in having others wait for it month after month.
         if v_outcome operator(pg_catalog.=) 'busy' then
-            raise warning 'a due partition of the history stays until the next maintenance'
-                using detail = pg_catalog.format('the month from %s is being read', v_month),
+            raise warning 'the history that is due stays until the next maintenance'
+                using detail = pg_catalog.format('it is being read; the oldest month is of %s', v_month),
                     hint = 'pg_stat_activity shows transactions that have been open for long';
+            return;
         end if;
     end loop;
 end
@@ -146,8 +148,8 @@ $body$;
 comment on procedure memos_admin.expire_history is
     'Drops the months of the history that were due at p_at (not later than now), versions and vectors '
     'together, what is held to have been true in the past included. Users under a legal hold keep '
-    'theirs; then the rows of the others are deleted. A month that somebody is reading waits for the '
-    'next call. Errors: MO400.';
+    'theirs; then the rows of the others are deleted. While somebody is reading the history, what is due '
+    'waits for the next call. Errors: MO400.';
 
 create or replace function memos_admin.expire_records_batch(
     p_at    timestamptz default now(),
