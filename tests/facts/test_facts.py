@@ -90,6 +90,14 @@ def test_a_new_value_closes_the_old_one_and_search_knows_both_times(
     assert (first[16], first[17], second[13]) == ("update", "afterwards: Bergen", year(2015))
 
 
+def test_within_a_transaction_the_last_value_counts(app: Connection, user: UUID) -> None:
+    with app.transaction():
+        for town in ("Oslo", "Bergen", "Rome"):
+            tell(app, user, town)
+            assert contents(app, user) == [f"Alice: home town is {town}"]
+            assert [row[3] for row in rows(app, "memos.get_facts", user)] == [town]
+
+
 def test_the_fact_is_a_memory_like_others(
     module_database: Database, app: Connection, user: UUID
 ) -> None:
