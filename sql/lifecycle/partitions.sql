@@ -1,8 +1,9 @@
 -- pg_partman 4 and 5 differ in names and arguments; this file is the only place that knows.
--- pg_partman keeps the configuration and makes the partitions. Which months there have to be is said
--- here: its run_maintenance goes on from the newest partition and leaves the gap before it. Nor does it
--- drop any (part_config.retention stays null): it knows no legal hold, keeps a partition that ends
--- exactly at the boundary, and turns a lock timeout into an error without its SQLSTATE.
+-- pg_partman keeps the configuration and makes partitions ahead; its tools find everything as they
+-- expect it. Made here are those it leaves out (its maintenance goes on from the newest one, and a gap
+-- before that stays) and those that a write lacks (its functions change the search_path of the session).
+-- Nor does it drop any (part_config.retention stays null): it knows no legal hold, keeps a partition that
+-- ends exactly at the boundary, and turns a lock timeout into an error without its SQLSTATE.
 create or replace function memos_private.adopt_partitioned_table(p_table regclass, p_control text)
 returns void
 language plpgsql
@@ -106,26 +107,31 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $body$
 declare
-    v_table text;
-    v_options constant text := (
-        select case when split_part(extversion, '.', 1)::int < 5 then ', p_analyze := false' else '' end
-        from pg_extension where extname = 'pg_partman'
-    );
+    v_missing record;
 begin
-    -- pg_partman skips what is there, and looks before it makes: one at a time. It attaches partitions
-    -- under a lock that neither readers nor writers of the table wait for.
     perform pg_advisory_xact_lock(hashtextextended('memos.partitions', 0));
-    foreach v_table in array array['memos_private.memory_history', 'memos_private.embedding_history']
+    for v_missing in
+        select c.parent_table as parent, m.month,
+            c.parent_table || '_p' || to_char(m.month, c.datetime_string) as partition
+        from partman.part_config as c
+        cross join unnest(p_months) as m (month)
+        where c.parent_table in ('memos_private.memory_history', 'memos_private.embedding_history')
+            and to_regclass(c.parent_table || '_p' || to_char(m.month, c.datetime_string)) is null
+        order by m.month, c.parent_table desc
     loop
-        execute 'select partman.create_partition_time(p_parent_table := $1, p_partition_times := $2'
-            || v_options || ')'
-        using v_table, p_months;
+        -- Attached: neither readers nor writers of the table wait for this, as they would for partition of.
+        execute format('create table %s (like %s including all)', v_missing.partition, v_missing.parent);
+        execute format(
+            'alter table %s attach partition %s for values from (%L) to (%L)', v_missing.parent,
+            v_missing.partition, v_missing.month, v_missing.month + interval '1 month'
+        );
     end loop;
     perform memos_private.protect_partitions();
 end
 $body$;
 comment on function memos_private.make_partitions is
-    'Makes those of the history''s partitions of these months that are missing, and guards them.';
+    'Makes those of the history''s partitions of these months that are missing, named as pg_partman names '
+    'them, and guards them.';
 
 create or replace function memos_private.maintain_partitions()
 returns void
@@ -140,9 +146,12 @@ declare
     v_kept_from constant timestamptz := memos_private.retention_start('history_retention_days', now());
     v_table text;
 begin
+    -- As make_partitions does: one at a time.
+    perform pg_advisory_xact_lock(hashtextextended('memos.partitions', 0));
     foreach v_table in array array['memos_private.memory_history', 'memos_private.embedding_history']
     loop
         perform memos_private.adopt_partitioned_table(v_table::regclass, 'superseded_at');
+        perform partman.run_maintenance(v_table);
     end loop;
     -- From the oldest month that is kept: those in which no maintenance ran, too.
     perform memos_private.make_partitions(array(
@@ -159,6 +168,8 @@ begin
             where p.month = m and cardinality(p.tables) = 2
         )
     ));
+    -- pg_partman 4 leaves its own in the session, whatever a function pins.
+    reset search_path;
 end
 $body$;
 comment on function memos_private.maintain_partitions is
