@@ -177,8 +177,14 @@ begin
                 into v_rest
                 from memos_private.memory as m
                 where m.user_id = p_user_id and m.memory_id = v_held.memory_id;
-                perform memos_private.store_fact(
+                v_fact := memos_private.store_fact(
                     p_user_id, v_held.entity, v_held.attribute, v_held.value, v_rest, null
+                );
+                update memos_private.memory as m
+                set pinned = true
+                where m.user_id = p_user_id and m.memory_id = v_fact.memory_id and (
+                    select o.pinned from memos_private.memory as o
+                    where o.user_id = p_user_id and o.memory_id = v_held.memory_id
                 );
             end if;
         end if;

@@ -306,7 +306,15 @@ def test_what_is_pinned_gives_way_to_a_human_only(app: Connection, user: UUID) -
     # The pinned memory stays when two become one.
     tell(app, user, "Oslo", 2000, 2005)
     assert tell(app, user, "Oslo", 2004, 2011)[:2] == first[:2]
-    assert tell(app, user, "Bergen", 2015)[4] == "asserted"
+    # What comes back afterwards is pinned, too.
+    assert tell(app, user, "Bergen", 2015, 2016)[4] == "asserted"
+    assert timeline(app, user)[-1] == ("Oslo", 2016, None)
+    held = rows(app, "memos.list_memories", user)
+    assert {row[2]: row[16] for row in held} == {
+        "Alice: home town is Oslo": True,
+        "Alice: home town is Bergen": False,
+        "Alice: home town is Oslo (from 2016-01-01)": True,
+    }
 
 
 # The memory behind it -----------------------------------------------------------------------------
