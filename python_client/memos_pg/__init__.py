@@ -3,6 +3,8 @@
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
+from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
+from memos_pg.calls.holds import LegalHold
 from memos_pg.calls.lifecycle import (
     EvictedPrefix,
     HotMemory,
@@ -29,6 +31,7 @@ from memos_pg.errors import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "AssertedFact",
     "AsyncMemOS",
     "AsyncUser",
     "BadArgument",
@@ -37,7 +40,10 @@ __all__ = [
     "Conflict",
     "EmbeddingStatus",
     "EvictedPrefix",
+    "Fact",
+    "FactVersion",
     "HotMemory",
+    "LegalHold",
     "MemOS",
     "MemOSError",
     "Memory",

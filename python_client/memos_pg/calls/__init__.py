@@ -7,6 +7,8 @@ argument left at None is not sent, so that the SQL function's own default holds.
 from memos_pg.calls.base import HALFVEC, Call, Vector, argument_type, register_halfvec
 from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
+from memos_pg.calls.facts import FactCalls
+from memos_pg.calls.holds import HoldAdminCalls
 from memos_pg.calls.lifecycle import LifecycleAdminCalls, LifecycleCalls
 from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
@@ -31,6 +33,7 @@ class UserCalls(
     LinkCalls,
     LifecycleCalls,
     TierCalls,
+    FactCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 
@@ -39,5 +42,6 @@ class AdminCalls(
     ContextAdminCalls,
     EmbeddingAdminCalls,
     LifecycleAdminCalls,
+    HoldAdminCalls,
 ):
     """The functions of schema memos_admin, for operators and workers."""
