@@ -361,10 +361,12 @@ begin
     end loop;
 end
 $$;
-grant select, delete on memos_private.scratchpad to memos_maintenance;
-grant update (status) on memos_private.scratchpad to memos_maintenance;
+grant select, delete on memos_private.scratchpad, memos_private.scratchpad_public_value
+    to memos_maintenance;
 grant select on memos_private.scratchpad_sequence to memos_maintenance;
-grant select, delete on memos_private.scratchpad_public_value to memos_maintenance;
+-- Locking rows takes the right to update something of them.
+grant update (status) on memos_private.scratchpad to memos_maintenance;
+grant update (expires_at) on memos_private.scratchpad_public_value to memos_maintenance;
 
 insert into memos_private.setting (name, value, description) values
     ('scratchpad_promotion_quality', '0.75',

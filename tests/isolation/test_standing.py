@@ -26,7 +26,7 @@ COMMITTING_PROCEDURES = {
     "memos_admin.reindex_vector_index": "the new index is kept before the old one is locked",
     "memos_admin.embed_pending": "embeds batch after batch, each kept when the next one fails",
     "memos_admin.link_similar": "links batch after batch, so that no user waits long for a lock",
-    "memos_admin.close_abandoned_scratchpads": "one a transaction: a failed promotion stops no other",
+    "memos_admin.close_abandoned_scratchpads": "one a transaction: none undoes another",
     "memos_admin.run_maintenance": "one transaction a task, so that one failure undoes no other",
 }
 

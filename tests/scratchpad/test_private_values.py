@@ -39,13 +39,18 @@ def session(
 
 
 READS = (
-    ("read_private", ["planner", "k"]), ("list_values", ["planner"]), ("agent_context", ["planner"]),
-)  # fmt: skip
+    ("read_private", ["planner", "k"]),
+    ("list_values", ["planner"]),
+    ("agent_context", ["planner"]),
+)
 WRITES = (
-    ("write_private", ["planner", "k", Jsonb("forged")]), ("write_public", ["planner", "k", Jsonb(1)]),
-    ("add_note", ["planner", "forged"]), ("add_step", ["forged", "planner"]),
-    ("claim_action", ["planner"]), ("register_reference", ["search", "x", None, "planner"]),
-)  # fmt: skip
+    ("write_private", ["planner", "k", Jsonb("forged")]),
+    ("write_public", ["planner", "k", Jsonb(1)]),
+    ("add_note", ["planner", "forged"]),
+    ("add_step", ["forged", "planner"]),
+    ("claim_action", ["planner"]),
+    ("register_reference", ["search", "x", None, "planner"]),
+)
 
 
 @pytest.mark.parametrize("shown", ["no token", "the searcher's", "a forged one", "a foreign one"])
