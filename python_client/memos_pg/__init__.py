@@ -5,6 +5,22 @@ from memos_pg.budget import fit_token_budget
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
+from memos_pg.calls.scratchpad import (
+    Action,
+    Answer,
+    Change,
+    ClaimedAction,
+    ContextLine,
+    Contradiction,
+    Entry,
+    Example,
+    Promotion,
+    Question,
+    Reference,
+    Scratchpad,
+    ScratchpadQuality,
+    Value,
+)
 from memos_pg.calls.search import SearchResult
 from memos_pg.client import MemOS, User
 from memos_pg.errors import (
@@ -22,13 +38,21 @@ from memos_pg.errors import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "Action",
+    "Answer",
     "AsyncMemOS",
     "AsyncUser",
     "BadArgument",
     "BrokenInvariant",
+    "Change",
+    "ClaimedAction",
     "ClaimedEmbedding",
     "Conflict",
+    "ContextLine",
+    "Contradiction",
     "EmbeddingStatus",
+    "Entry",
+    "Example",
     "MemOS",
     "MemOSError",
     "Memory",
@@ -39,11 +63,17 @@ __all__ = [
     "NoUserContext",
     "NotFound",
     "NotYours",
+    "Promotion",
+    "Question",
     "QuotaExceeded",
+    "Reference",
     "Refused",
     "RelatedMemory",
+    "Scratchpad",
+    "ScratchpadQuality",
     "SearchResult",
     "StoredMemory",
     "User",
+    "Value",
     "fit_token_budget",
 ]

@@ -9,6 +9,7 @@ from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
 from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
+from memos_pg.calls.scratchpad import ScratchpadCalls, use_agent
 from memos_pg.calls.search import SearchCalls
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Vector",
     "argument_type",
     "register_halfvec",
+    "use_agent",
     "use_context",
 ]
 
@@ -27,6 +29,7 @@ class UserCalls(
     MemoryCalls,
     SearchCalls,
     LinkCalls,
+    ScratchpadCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 

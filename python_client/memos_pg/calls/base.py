@@ -58,6 +58,10 @@ def one(model: type[T]) -> Shape[T]:
     return Shape(_columns(model), lambda rows: model(*_only(rows, model)))
 
 
+def first(model: type[T]) -> Shape[T | None]:
+    return Shape(_columns(model), lambda rows: model(*_only(rows, model)) if rows else None)
+
+
 def scalar(kind: type[T]) -> Shape[T]:
     def read(rows: list[tuple[Any, ...]]) -> T:
         (value,) = _only(rows, kind)
@@ -87,6 +91,8 @@ def _columns(model: type) -> tuple[str, ...]:
 
 
 NOTHING: Shape[None] = Shape((), lambda rows: None)
+#: What a JSON value reads as; None where there is none.
+VALUE: Shape[Any] = Shape((), lambda rows: _only(rows, object)[0])
 
 #: Where psycopg finds halfvec, which pgvector creates under a different oid in each database.
 HALFVEC = Call(
@@ -130,6 +136,13 @@ def _int(name: str, value: Any) -> int:
     return int(value)
 
 
+def _bigint(name: str, value: Any) -> int:
+    number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not number or not -(2**63) <= value < 2**63:
+        raise bad(name, "a whole number of 64 bits", value)
+    return int(value)
+
+
 def _real(name: str, value: Any) -> float:
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not number or (np.isfinite(value) and abs(value) > _LARGEST_REAL):
@@ -167,6 +180,12 @@ def _texts(name: str, value: Any) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise bad(name, "a list of texts", value)
     return [_text(name, item) for item in value]
+
+
+def _uuids(name: str, value: Any) -> list[UUID]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise bad(name, "a list of uuids", value)
+    return [_uuid(name, item) for item in value]
 
 
 def _json(name: str, value: Any) -> str:
@@ -222,9 +241,11 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
     "text": _text,
     "text[]": _texts,
     "int": _int,
+    "bigint": _bigint,
     "real": _real,
     "boolean": _boolean,
     "uuid": _uuid,
+    "uuid[]": _uuids,
     "jsonb": _json,
     "timestamptz": _timestamp,
     "interval": _interval,
@@ -234,55 +255,107 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
 
 #: An argument's name says its type: the same name means the same thing in every function.
 _TYPES: dict[str, str] = {
+    "action": "text",
+    "action_id": "uuid",
     "after": "uuid",
+    "agent": "text",
+    "attempt": "int",
     "changes": "jsonb",
+    "conclusion": "text",
     "confidence": "real",
     "content": "text",
+    "contradiction_id": "uuid",
+    "coverage": "real",
+    "criteria": "text",
+    "description": "text",
+    "details": "jsonb",
     "dimensions": "int",
+    "duration": "interval",
     "embedding": "public.halfvec",
     "embeddings": "public.halfvec[]",
+    "entry_id": "uuid",
+    "error": "text",
+    "evidence": "uuid[]",
     "expected_version": "int",
     "explain": "boolean",
     "external_id": "text",
     "failures": "jsonb",
+    "finding_1": "uuid",
+    "finding_2": "uuid",
+    "finding_type": "text",
+    "for_agent": "text",
     "force": "boolean",
     "from": "timestamptz",
     "fusion": "text",
+    "gaps": "text[]",
+    "goal": "text",
     "importance": "real",
     "include_cold": "boolean",
+    "input": "text",
+    "kept": "uuid",
+    "key": "text",
     "kind": "text",
     "kinds": "text[]",
     "language": "text",
     "lease": "interval",
     "limit": "int",
+    "local": "boolean",
+    "max_attempts": "int",
     "max_depth": "int",
     "max_links": "int",
+    "max_quality": "real",
     "memories": "jsonb",
     "memory_id": "uuid",
     "metadata": "jsonb",
+    "min_quality": "real",
     "min_similarity": "real",
+    "min_success": "real",
     "min_weight": "real",
     "model": "text",
     "name": "text",
-    "occurred_at": "timestamptz",
     "now": "timestamptz",
+    "observation_type": "text",
+    "observations": "real",
+    "occurred_at": "timestamptz",
     "options": "jsonb",
+    "output": "text",
+    "parent_id": "uuid",
+    "pattern": "text",
     "pinned": "boolean",
     "position": "int",
+    "premises": "uuid[]",
+    "priority": "int",
     "privacy_level": "text",
-    "provenance": "text",
     "profile": "text",
+    "project": "text",
+    "promote": "boolean",
+    "provenance": "text",
     "provider": "text",
     "purpose": "text",
+    "quality": "real",
     "query": "text",
+    "question": "text",
+    "question_id": "uuid",
     "reason": "text",
+    "reasoning": "real",
+    "reasoning_type": "text",
     "record": "boolean",
     "recorded_at": "timestamptz",
     "request_id": "text",
+    "resolution": "text",
+    "resolved": "boolean",
+    "result": "jsonb",
     "results": "jsonb",
+    "retry": "boolean",
     "rrf_k": "int",
+    "scratchpad_id": "uuid",
     "search_id": "uuid",
     "session_id": "text",
+    "source": "text",
+    "status": "text",
+    "statuses": "text[]",
+    "subject_id": "uuid",
+    "success": "boolean",
     "tags": "text[]",
     "texts": "text[]",
     "to": "uuid",
@@ -291,17 +364,24 @@ _TYPES: dict[str, str] = {
     "ttl": "interval",
     "type": "text",
     "types": "text[]",
+    "uncertainty": "text",
     "until": "timestamptz",
     "user_id": "uuid",
     "valid_at": "timestamptz",
+    "value": "jsonb",
     "weight": "real",
     "weights": "jsonb",
     "worker": "text",
 }
-#: Where it means something else: the ends of a link, not of a time.
+#: Where it means something else: the ends of a link, not of a time; text, not JSON; a number.
 _OTHER_TYPES: dict[tuple[str, str], str] = {
     ("memos.link_memories", "from"): "uuid",
     ("memos.unlink_memories", "from"): "uuid",
+    ("memos.scratchpad_changes", "after"): "bigint",
+    ("memos.add_step", "input"): "jsonb",
+    ("memos.add_step", "output"): "jsonb",
+    ("memos.add_example", "success"): "real",
+    ("memos.register_reference", "value"): "text",
 }
 
 
