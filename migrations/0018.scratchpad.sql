@@ -316,36 +316,44 @@ comment on table memos_private.scratchpad_promotion is
 comment on column memos_private.scratchpad_promotion.created is
     'False: the memory was there, and the entry made it more certain.';
 
-create table if not exists memos_private.scratchpad_sequence (
-    user_id       uuid not null,
-    scratchpad_id uuid not null,
-    sequence      bigint not null,
-    changed_at    timestamptz not null,
-    constraint scratchpad_sequence_pkey primary key (user_id, scratchpad_id),
-    constraint scratchpad_sequence_scratchpad_fkey foreign key (user_id, scratchpad_id)
-        references memos_private.scratchpad (user_id, scratchpad_id) on delete cascade
-) with (fillfactor = 50);
-comment on table memos_private.scratchpad_sequence is
-    'The number and time of a scratchpad''s last change, apart from it, so that counting rewrites nothing '
-    'that foreign keys lock.';
-
 create table if not exists memos_private.scratchpad_change (
     user_id       uuid not null,
     scratchpad_id uuid not null,
-    sequence      bigint not null,
+    change_id     uuid not null,
+    sequence      bigint,
     changed_at    timestamptz not null,
     subject       text not null,
     subject_id    text not null,
     operation     text not null,
     status        text,
     agent         text,
-    constraint scratchpad_change_pkey primary key (user_id, scratchpad_id, sequence),
+    constraint scratchpad_change_pkey primary key (user_id, scratchpad_id, change_id),
     constraint scratchpad_change_scratchpad_fkey foreign key (user_id, scratchpad_id)
         references memos_private.scratchpad (user_id, scratchpad_id) on delete cascade,
     constraint change_operation_is_known check (operation in ('insert', 'update'))
 );
+create unique index if not exists scratchpad_change_sequence_idx
+    on memos_private.scratchpad_change (user_id, scratchpad_id, sequence) where sequence is not null;
+create index if not exists scratchpad_change_new_idx
+    on memos_private.scratchpad_change (user_id, scratchpad_id, change_id) where sequence is null;
 comment on table memos_private.scratchpad_change is
-    'What changed on a scratchpad, without content, numbered without gaps in the order of the commits.';
+    'What changed on a scratchpad, without content.';
+comment on column memos_private.scratchpad_change.sequence is
+    'Given by the first who reads it, not by the writer: a counter would make the writers of a scratchpad '
+    'wait for each other''s commits (measured: a quarter of the throughput).';
+
+create table if not exists memos_private.scratchpad_sequence (
+    user_id       uuid not null,
+    scratchpad_id uuid not null,
+    sequence      bigint not null default 0,
+    announced     boolean not null default false,
+    constraint scratchpad_sequence_pkey primary key (user_id, scratchpad_id),
+    constraint scratchpad_sequence_scratchpad_fkey foreign key (user_id, scratchpad_id)
+        references memos_private.scratchpad (user_id, scratchpad_id) on delete cascade
+);
+comment on table memos_private.scratchpad_sequence is
+    'The last number given to a change of a scratchpad, and whether it was announced that there are newer '
+    'ones: a second NOTIFY would say nothing new, and each makes all committing writers wait.';
 
 do $$
 declare
@@ -363,7 +371,7 @@ end
 $$;
 grant select, delete on memos_private.scratchpad, memos_private.scratchpad_public_value
     to memos_maintenance;
-grant select on memos_private.scratchpad_sequence to memos_maintenance;
+grant select on memos_private.scratchpad_change to memos_maintenance;
 -- Locking rows takes the right to update something of them.
 grant update (status) on memos_private.scratchpad to memos_maintenance;
 grant update (expires_at) on memos_private.scratchpad_public_value to memos_maintenance;
@@ -375,6 +383,5 @@ insert into memos_private.setting (name, value, description) values
         'trigram similarity from which a finding may be a memory that is there already'),
     ('scratchpad_abandoned_hours', '24', 'idle time after which maintenance closes an open scratchpad'),
     ('scratchpad_keep_days', '30',
-        'days for which a closed scratchpad is kept with what was not promoted'),
-    ('scratchpad_notify', 'on', 'whether changes of scratchpads are announced by NOTIFY')
+        'days for which a closed scratchpad is kept with what was not promoted')
 on conflict (name) do nothing;

@@ -9,7 +9,6 @@ declare
     v_form constant text := case
         when p_name like 'bm25%' then '^\d{1,3}(\.\d{1,9})?$'
         when p_name like '%similarity' or p_name like '%quality' then '^(0(\.\d{1,9})?|1)$'
-        when p_name like '%notify' then '^(on|off)$'
         else '^[1-9]\d{0,8}$'
     end;
 begin
@@ -19,7 +18,6 @@ begin
             case
                 when p_name like 'bm25%' then 'a number from 0'
                 when p_name like '%similarity' or p_name like '%quality' then 'a number from 0 to 1'
-                when p_name like '%notify' then 'on or off'
                 else 'a whole number from 1'
             end
         );

@@ -5,13 +5,13 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $body$
-    select s.user_id, s.scratchpad_id, q.changed_at
+    select s.user_id, s.scratchpad_id, c.changed_at
     from memos_private.scratchpad as s
-    join memos_private.scratchpad_sequence as q
-        on q.user_id = s.user_id and q.scratchpad_id = s.scratchpad_id
-    where s.status = 'open' and q.changed_at < clock_timestamp()
+    cross join lateral memos_private.scratchpad_changed_at(s.user_id, s.scratchpad_id, s.opened_at)
+        as c (changed_at)
+    where s.status = 'open' and c.changed_at < clock_timestamp()
         - memos_private.setting('scratchpad_abandoned_hours')::int * interval '1 hour'
-    order by q.changed_at
+    order by c.changed_at
 $body$;
 comment on function memos_admin.abandoned_scratchpads is
     'Open scratchpads on which nothing has changed for longer than scratchpad_abandoned_hours.';

@@ -27,8 +27,7 @@ begin
         user_id, scratchpad_id, goal, session_id, project, metadata, opened_at
     )
     values (p_user_id, v_id, p_goal, p_session_id, p_project, p_metadata, v_now);
-    insert into memos_private.scratchpad_sequence (user_id, scratchpad_id, sequence, changed_at)
-    values (p_user_id, v_id, 0, v_now);
+    insert into memos_private.scratchpad_sequence (user_id, scratchpad_id) values (p_user_id, v_id);
     return v_id;
 end
 $body$;
@@ -36,6 +35,24 @@ comment on function memos.open_scratchpad is
     'Opens a working memory for a goal and returns its id. p_session_id: the session that what is '
     'promoted will belong to. p_project: whose weights count (memos.set_scratchpad_weights). '
     'Errors: MO001, MO400, MO403.';
+
+create or replace function memos_private.scratchpad_changed_at(
+    p_user_id uuid, p_scratchpad_id uuid, p_opened_at timestamptz
+)
+returns timestamptz
+language sql
+stable
+begin atomic
+    select coalesce((
+        select c.changed_at
+        from memos_private.scratchpad_change as c
+        where c.user_id = p_user_id and c.scratchpad_id = p_scratchpad_id
+        order by c.change_id desc
+        limit 1
+    ), p_opened_at);
+end;
+comment on function memos_private.scratchpad_changed_at is
+    'When something changed last on a scratchpad.';
 
 create or replace function memos.list_scratchpads(
     p_user_id  uuid,
@@ -61,7 +78,8 @@ begin
     perform memos_private.require_limit(p_limit);
     return query
     select s.scratchpad_id, s.goal, s.session_id, s.project, s.metadata, s.status, s.reason,
-        s.opened_at, q.changed_at, s.closed_at, s.promoted_at, q.sequence
+        s.opened_at, memos_private.scratchpad_changed_at(s.user_id, s.scratchpad_id, s.opened_at),
+        s.closed_at, s.promoted_at, q.sequence
     from memos_private.scratchpad as s
     join memos_private.scratchpad_sequence as q
         on q.user_id = p_user_id and q.scratchpad_id = s.scratchpad_id
@@ -73,7 +91,8 @@ end
 $body$;
 comment on function memos.list_scratchpads is
     'The user''s scratchpads, newest first; p_statuses: open, completed, abandoned; p_after: those older '
-    'than that one. sequence: the number of the last change. Errors: MO001, MO400, MO403.';
+    'than that one. sequence: the last number that memos.scratchpad_changes gave. '
+    'Errors: MO001, MO400, MO403.';
 
 create or replace function memos.get_scratchpad(p_user_id uuid, p_scratchpad_id uuid)
 returns table (
@@ -94,7 +113,8 @@ begin
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     return query
     select s.scratchpad_id, s.goal, s.session_id, s.project, s.metadata, s.status, s.reason,
-        s.opened_at, q.changed_at, s.closed_at, s.promoted_at, q.sequence
+        s.opened_at, memos_private.scratchpad_changed_at(s.user_id, s.scratchpad_id, s.opened_at),
+        s.closed_at, s.promoted_at, q.sequence
     from memos_private.scratchpad as s
     join memos_private.scratchpad_sequence as q
         on q.user_id = p_user_id and q.scratchpad_id = s.scratchpad_id

@@ -260,7 +260,11 @@ def test_a_crash_while_closing_leaves_all_or_nothing(server: Server) -> None:
 def age(database: Database, pad: Pad, interval: str) -> None:
     """As if everything had happened that much earlier."""
     with database.connect() as superuser:
-        for table, column in (("scratchpad", "closed_at"), ("scratchpad_sequence", "changed_at")):
+        for table, column in (
+            ("scratchpad", "closed_at"),
+            ("scratchpad", "opened_at"),
+            ("scratchpad_change", "changed_at"),
+        ):
             superuser.execute(
                 f"update memos_private.{table} set {column} = {column} - %s::interval"
                 " where scratchpad_id = %s",

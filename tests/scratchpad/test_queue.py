@@ -151,7 +151,7 @@ def test_sixteen_workers_lose_nothing_and_do_nothing_twice(
         for number in range(count):
             pad.call("add_action", "search", f"action {number}", number % 5, p_max_attempts=100)
     question = pad.call("ask_question", "everything?")
-    before = pad.one("get_scratchpad")["sequence"]
+    before = len(pad.rows("scratchpad_changes"))
 
     def work(worker: int) -> list[UUID]:
         agent, done, idle = f"worker {worker}", [], 0

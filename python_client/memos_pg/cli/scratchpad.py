@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -62,20 +64,17 @@ class View:
     actions: list[Action]
     values: list[Value]
     entries: list[Entry]
-    changes: list[Change]
 
     @classmethod
     def of(cls, user: User, scratchpad_id: str) -> View:
         """Read it, at about one time."""
-        scratchpad = user.get_scratchpad(scratchpad_id)
         return cls(
-            scratchpad,
+            user.get_scratchpad(scratchpad_id),
             user.scratchpad_quality(scratchpad_id),
             user.list_questions(scratchpad_id),
             user.list_actions(scratchpad_id, limit=_SHOWN),
             user.list_values(scratchpad_id),
             user.list_entries(scratchpad_id, limit=_SHOWN),
-            user.scratchpad_changes(scratchpad_id, max(scratchpad.sequence - _SHOWN, 0)),
         )
 
 
@@ -100,13 +99,12 @@ def list_(
             if not found:
                 console.print("No scratchpads.")
                 return
-            table = render.table("scratchpad id", "status", "changed", "changes", "content")
+            table = render.table("scratchpad id", "status", "changed", "content")
             for pad in found:
                 table.add_row(
                     str(pad.scratchpad_id),
                     _marked(pad.status),
                     render.short(pad.changed_at),
-                    str(pad.sequence),
                     escape(pad.goal),
                 )
             console.print(table)
@@ -149,14 +147,20 @@ def watch(
         person = bound_user(MemOS.on(connection), user)
         connection.execute("listen memos_scratchpad")
         end = None if seconds is None else time.monotonic() + seconds
-        view = View.of(person, scratchpad_id)
-        with Live(drawn(view), console=output.console, auto_refresh=False) as live:
-            while view.scratchpad.status == "open" and (end is None or time.monotonic() < end):
-                # The announcement only wakes. What changed is read: a lost one loses nothing.
-                list(connection.notifies(timeout=interval, stop_after=1))
-                if person.scratchpad_changes(scratchpad_id, view.scratchpad.sequence, 1):
+        changes: deque[Change] = deque(maxlen=_SHOWN)
+        last = 0
+        with Live(console=output.console, auto_refresh=False) as live:
+            while True:
+                # An announcement only wakes. What changed is read: a lost one loses nothing.
+                new = person.scratchpad_changes(scratchpad_id, last)
+                if new or not last:
+                    changes.extend(new)
+                    last = new[-1].sequence if new else last
                     view = View.of(person, scratchpad_id)
-                    live.update(drawn(view), refresh=True)
+                    live.update(Group(drawn(view), _log(changes)), refresh=True)
+                if view.scratchpad.status != "open" or (end and time.monotonic() > end):
+                    return
+                list(connection.notifies(timeout=interval, stop_after=1))
 
 
 @commands.command()
@@ -198,7 +202,6 @@ def drawn(view: View) -> Group:
         "coverage": _share(quality.coverage),
         "do next": quality.recommendations,
         "changed": pad.changed_at,
-        "changes": pad.sequence,
     }
     parts: list[Panel | Text | Table] = [title, render.pairs(facts)]
     if view.questions:
@@ -236,12 +239,16 @@ def drawn(view: View) -> Group:
                 escape(entry.content),
             )
         parts += [Text("Put down last", "bold"), table]
+    return Group(*parts)
+
+
+def _log(changes: Iterable[Change]) -> Group:
     lines = [
         f"{change.sequence} {change.changed_at:%H:%M:%S} {change.subject}"
         f" {change.status or change.operation}{' by ' + change.agent if change.agent else ''}"
-        for change in view.changes
+        for change in changes
     ]
-    return Group(*parts, Text("Changes", "bold"), Text("\n".join(lines), "dim"))
+    return Group(Text("Changes", "bold"), Text("\n".join(lines), "dim"))
 
 
 def _share(value: float | None) -> str:
