@@ -2,17 +2,9 @@
 -- Whoever reads the changes numbers those that have none yet. So a number says in which order changes
 -- could be seen, there is no gap, and whoever has read up to one misses none before it; and sixteen
 -- writers do not wait for each other.
-create or replace function memos_private.scratchpad_lock(p_scratchpad_id uuid)
-returns bigint
-language sql
-immutable
-return hashtextextended('memos.scratchpad ' || p_scratchpad_id, 0);
-comment on function memos_private.scratchpad_lock is
-    'The advisory lock that committing writers of a scratchpad share and a reader takes alone: the reader '
-    'sees what was announced, and what comes after it is announced anew.';
-
--- At commit, so that the lock is held no longer than the commit takes. Deferred triggers run as whoever
--- commits, hence SECURITY DEFINER.
+-- The lock that committing writers share and a reader takes alone is why no announcement is lost: a change
+-- is either seen by the reader who ends the announcement, or finds that it has ended. At commit, so that
+-- the lock is held no longer than that takes. Deferred triggers run as whoever commits, hence definer.
 create or replace function memos_private.tg_scratchpad_changed()
 returns trigger
 language plpgsql
@@ -27,7 +19,7 @@ declare
     v_sequence bigint;
 begin
     perform set_config('memos.user_id', new.user_id::text, true);
-    perform pg_advisory_xact_lock_shared(memos_private.scratchpad_lock(new.scratchpad_id));
+    perform pg_advisory_xact_lock_shared(uuid_hash_extended(new.scratchpad_id, 18));
     v_now := clock_timestamp();
     insert into memos_private.scratchpad_change (
         user_id, scratchpad_id, change_id, changed_at, subject, subject_id, operation, status, agent
@@ -91,7 +83,7 @@ declare
     v_count bigint;
 begin
     -- Those who are committing are let through first, and who comes after waits for this to be over.
-    perform pg_advisory_xact_lock(memos_private.scratchpad_lock(p_scratchpad_id));
+    perform pg_advisory_xact_lock(uuid_hash_extended(p_scratchpad_id, 18));
     select s.sequence into v_last
     from memos_private.scratchpad_sequence as s
     where s.user_id = p_user_id and s.scratchpad_id = p_scratchpad_id;
