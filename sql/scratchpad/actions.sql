@@ -294,13 +294,14 @@ set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 declare
-    v_until constant timestamptz := clock_timestamp() + p_lease;
+    v_until timestamptz;
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_lasting('p_lease', p_lease, false);
     perform memos_private.lock_claimed_action(
         p_user_id, p_scratchpad_id, p_action_id, p_agent, p_attempt
     );
+    v_until := clock_timestamp() + p_lease;
     update memos_private.scratchpad_action as a
     set lease_until = v_until
     where a.user_id = p_user_id and a.scratchpad_id = p_scratchpad_id and a.action_id = p_action_id;

@@ -1,17 +1,31 @@
+create or replace function memos_private.abandoned_before()
+returns timestamptz
+language sql
+volatile
+return clock_timestamp()
+    - memos_private.setting('scratchpad_abandoned_hours')::int * interval '1 hour';
+comment on function memos_private.abandoned_before is
+    'An open scratchpad on which nothing has changed since then is abandoned.';
+
 create or replace function memos_admin.abandoned_scratchpads()
 returns table (user_id uuid, scratchpad_id uuid, changed_at timestamptz)
-language sql
-stable
+language plpgsql
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $body$
+#variable_conflict use_column
+declare
+    v_before constant timestamptz := memos_private.abandoned_before();
+begin
+    return query
     select s.user_id, s.scratchpad_id, c.changed_at
     from memos_private.scratchpad as s
     cross join lateral memos_private.scratchpad_changed_at(s.user_id, s.scratchpad_id, s.opened_at)
         as c (changed_at)
-    where s.status = 'open' and c.changed_at < clock_timestamp()
-        - memos_private.setting('scratchpad_abandoned_hours')::int * interval '1 hour'
-    order by c.changed_at
+    where s.status = 'open' and s.opened_at < v_before and c.changed_at < v_before
+    order by c.changed_at;
+end
 $body$;
 comment on function memos_admin.abandoned_scratchpads is
     'Open scratchpads on which nothing has changed for longer than scratchpad_abandoned_hours.';
@@ -24,13 +38,15 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 begin
-    -- Somebody may have come back to it since the list was made; one who works on it now goes first.
+    -- Locked first and looked at afterwards: somebody may have come back to it since the list was made.
     perform from memos_private.scratchpad as s
-    where s.user_id = p_user_id and s.scratchpad_id = p_scratchpad_id
+    where s.user_id = p_user_id and s.scratchpad_id = p_scratchpad_id and s.status = 'open'
     for update skip locked;
-    if not found or not exists (
-        select from memos_admin.abandoned_scratchpads() as a
-        where a.user_id = p_user_id and a.scratchpad_id = p_scratchpad_id
+    if not found or exists (
+        select from memos_private.scratchpad as s
+        where s.user_id = p_user_id and s.scratchpad_id = p_scratchpad_id
+            and memos_private.scratchpad_changed_at(s.user_id, s.scratchpad_id, s.opened_at)
+                >= memos_private.abandoned_before()
     ) then
         return false;
     end if;
