@@ -14,6 +14,22 @@ from memos_pg.calls.lifecycle import (
 )
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
+from memos_pg.calls.scratchpad import (
+    Action,
+    Answer,
+    Change,
+    ClaimedAction,
+    ContextLine,
+    Contradiction,
+    Entry,
+    Example,
+    Promotion,
+    Question,
+    Reference,
+    Scratchpad,
+    ScratchpadQuality,
+    Value,
+)
 from memos_pg.calls.search import SearchResult
 from memos_pg.client import MemOS, User
 from memos_pg.errors import (
@@ -32,18 +48,26 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AssertedFact",
+    "Action",
+    "Answer",
     "AsyncMemOS",
     "AsyncUser",
     "BadArgument",
     "BrokenInvariant",
+    "Change",
+    "ClaimedAction",
     "ClaimedEmbedding",
     "Conflict",
+    "ContextLine",
+    "Contradiction",
     "EmbeddingStatus",
     "EvictedPrefix",
     "Fact",
     "FactVersion",
     "HotMemory",
     "LegalHold",
+    "Entry",
+    "Example",
     "MemOS",
     "MemOSError",
     "Memory",
@@ -55,7 +79,10 @@ __all__ = [
     "NoUserContext",
     "NotFound",
     "NotYours",
+    "Promotion",
+    "Question",
     "QuotaExceeded",
+    "Reference",
     "Refused",
     "RelatedMemory",
     "RetentionParameter",
@@ -63,5 +90,11 @@ __all__ = [
     "StoredMemory",
     "User",
     "WarmPrefix",
+    "Scratchpad",
+    "ScratchpadQuality",
+    "SearchResult",
+    "StoredMemory",
+    "User",
+    "Value",
     "fit_token_budget",
 ]

@@ -65,7 +65,7 @@ class AsyncMemOS:
         )
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._owner = True
-        self._token: str | None = None
+        self._binding: tuple[Call[Any], ...] = ()
         self._halfvec: TypeInfo | None = None
 
     @classmethod
@@ -75,15 +75,18 @@ class AsyncMemOS:
         self._pool = None
         self._connection = connection
         self._owner = False
-        self._token = None
+        self._binding = ()
         self._halfvec = None
         return self
 
     def with_context(self, token: str) -> Self:
         """This client, bound to the user of a signed context in every call."""
-        calls.use_context(token)  # refuses what is no token: without one, nothing would be bound
+        return self._bound_by(calls.use_context(token))
+
+    def _bound_by(self, binding: Call[Any]) -> Self:
+        """This client, with a call that begins the transaction of every other one."""
         bound = type(self).__new__(type(self))
-        bound.__dict__.update(self.__dict__, _owner=False, _token=token)
+        bound.__dict__.update(self.__dict__, _owner=False, _binding=(*self._binding, binding))
         return bound
 
     def for_user(self, user: str | UUID) -> AsyncUser:
@@ -99,10 +102,11 @@ class AsyncMemOS:
         """Execute one call and read its result."""
         with translated():
             async with self._borrowed() as connection:
-                if self._token is None:
+                if not self._binding:
                     return await self._run(connection, call)
                 async with _one_transaction(connection):
-                    await self._run(connection, calls.use_context(self._token))
+                    for binding in self._binding:
+                        await self._run(connection, binding)
                     return await self._run(connection, call)
 
     async def open(self) -> None:
@@ -178,6 +182,10 @@ class AsyncUser:
         """Execute one call and read its result."""
         return await self.memos.execute(call)
 
+    def with_agent(self, token: str) -> Self:
+        """The same user's memory, as the agent that register_agent gave this token."""
+        return type(self)(self.memos._bound_by(calls.use_agent(self.user, token)), self.user)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.user!r})"
 
@@ -215,3 +223,43 @@ class AsyncUser:
     fact_history = awaited(UserCalls.fact_history)
     end_fact = awaited(UserCalls.end_fact)
     retract_fact = awaited(UserCalls.retract_fact)
+    open_scratchpad = awaited(UserCalls.open_scratchpad)
+    list_scratchpads = awaited(UserCalls.list_scratchpads)
+    get_scratchpad = awaited(UserCalls.get_scratchpad)
+    close_scratchpad = awaited(UserCalls.close_scratchpad)
+    add_observation = awaited(UserCalls.add_observation)
+    add_reasoning = awaited(UserCalls.add_reasoning)
+    add_example = awaited(UserCalls.add_example)
+    add_step = awaited(UserCalls.add_step)
+    add_note = awaited(UserCalls.add_note)
+    update_entry = awaited(UserCalls.update_entry)
+    list_entries = awaited(UserCalls.list_entries)
+    find_examples = awaited(UserCalls.find_examples)
+    use_example = awaited(UserCalls.use_example)
+    scratchpad_quality = awaited(UserCalls.scratchpad_quality)
+    set_scratchpad_weights = awaited(UserCalls.set_scratchpad_weights)
+    ask_question = awaited(UserCalls.ask_question)
+    list_questions = awaited(UserCalls.list_questions)
+    set_question_status = awaited(UserCalls.set_question_status)
+    add_finding = awaited(UserCalls.add_finding)
+    add_contradiction = awaited(UserCalls.add_contradiction)
+    resolve_contradiction = awaited(UserCalls.resolve_contradiction)
+    list_contradictions = awaited(UserCalls.list_contradictions)
+    add_action = awaited(UserCalls.add_action)
+    claim_action = awaited(UserCalls.claim_action)
+    complete_action = awaited(UserCalls.complete_action)
+    fail_action = awaited(UserCalls.fail_action)
+    extend_action = awaited(UserCalls.extend_action)
+    set_action_status = awaited(UserCalls.set_action_status)
+    list_actions = awaited(UserCalls.list_actions)
+    write_public = awaited(UserCalls.write_public)
+    read_public = awaited(UserCalls.read_public)
+    write_private = awaited(UserCalls.write_private)
+    read_private = awaited(UserCalls.read_private)
+    list_values = awaited(UserCalls.list_values)
+    register_agent = awaited(UserCalls.register_agent)
+    register_reference = awaited(UserCalls.register_reference)
+    list_references = awaited(UserCalls.list_references)
+    find_answers = awaited(UserCalls.find_answers)
+    agent_context = awaited(UserCalls.agent_context)
+    scratchpad_changes = awaited(UserCalls.scratchpad_changes)

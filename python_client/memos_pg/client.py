@@ -73,7 +73,7 @@ class MemOS:
         )
         self._connection: psycopg.Connection[Any] | None = None
         self._owner = True
-        self._token: str | None = None
+        self._binding: tuple[Call[Any], ...] = ()
         self._halfvec: TypeInfo | None = None
 
     @classmethod
@@ -83,15 +83,18 @@ class MemOS:
         self._pool = None
         self._connection = connection
         self._owner = False
-        self._token = None
+        self._binding = ()
         self._halfvec = None
         return self
 
     def with_context(self, token: str) -> Self:
         """This client, bound to the user of a signed context in every call."""
-        calls.use_context(token)  # refuses what is no token: without one, nothing would be bound
+        return self._bound_by(calls.use_context(token))
+
+    def _bound_by(self, binding: Call[Any]) -> Self:
+        """This client, with a call that begins the transaction of every other one."""
         bound = type(self).__new__(type(self))
-        bound.__dict__.update(self.__dict__, _owner=False, _token=token)
+        bound.__dict__.update(self.__dict__, _owner=False, _binding=(*self._binding, binding))
         return bound
 
     def for_user(self, user: str | UUID) -> User:
@@ -106,10 +109,11 @@ class MemOS:
     def execute(self, call: Call[T]) -> T:
         """Execute one call and read its result."""
         with translated(), self._borrowed() as connection:
-            if self._token is None:
+            if not self._binding:
                 return self._run(connection, call)
             with _one_transaction(connection):
-                self._run(connection, calls.use_context(self._token))
+                for binding in self._binding:
+                    self._run(connection, binding)
                 return self._run(connection, call)
 
     def close(self) -> None:
@@ -178,6 +182,10 @@ class User:
         """Execute one call and read its result."""
         return self.memos.execute(call)
 
+    def with_agent(self, token: str) -> Self:
+        """The same user's memory, as the agent that register_agent gave this token."""
+        return type(self)(self.memos._bound_by(calls.use_agent(self.user, token)), self.user)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.user!r})"
 
@@ -215,3 +223,43 @@ class User:
     fact_history = executed(UserCalls.fact_history)
     end_fact = executed(UserCalls.end_fact)
     retract_fact = executed(UserCalls.retract_fact)
+    open_scratchpad = executed(UserCalls.open_scratchpad)
+    list_scratchpads = executed(UserCalls.list_scratchpads)
+    get_scratchpad = executed(UserCalls.get_scratchpad)
+    close_scratchpad = executed(UserCalls.close_scratchpad)
+    add_observation = executed(UserCalls.add_observation)
+    add_reasoning = executed(UserCalls.add_reasoning)
+    add_example = executed(UserCalls.add_example)
+    add_step = executed(UserCalls.add_step)
+    add_note = executed(UserCalls.add_note)
+    update_entry = executed(UserCalls.update_entry)
+    list_entries = executed(UserCalls.list_entries)
+    find_examples = executed(UserCalls.find_examples)
+    use_example = executed(UserCalls.use_example)
+    scratchpad_quality = executed(UserCalls.scratchpad_quality)
+    set_scratchpad_weights = executed(UserCalls.set_scratchpad_weights)
+    ask_question = executed(UserCalls.ask_question)
+    list_questions = executed(UserCalls.list_questions)
+    set_question_status = executed(UserCalls.set_question_status)
+    add_finding = executed(UserCalls.add_finding)
+    add_contradiction = executed(UserCalls.add_contradiction)
+    resolve_contradiction = executed(UserCalls.resolve_contradiction)
+    list_contradictions = executed(UserCalls.list_contradictions)
+    add_action = executed(UserCalls.add_action)
+    claim_action = executed(UserCalls.claim_action)
+    complete_action = executed(UserCalls.complete_action)
+    fail_action = executed(UserCalls.fail_action)
+    extend_action = executed(UserCalls.extend_action)
+    set_action_status = executed(UserCalls.set_action_status)
+    list_actions = executed(UserCalls.list_actions)
+    write_public = executed(UserCalls.write_public)
+    read_public = executed(UserCalls.read_public)
+    write_private = executed(UserCalls.write_private)
+    read_private = executed(UserCalls.read_private)
+    list_values = executed(UserCalls.list_values)
+    register_agent = executed(UserCalls.register_agent)
+    register_reference = executed(UserCalls.register_reference)
+    list_references = executed(UserCalls.list_references)
+    find_answers = executed(UserCalls.find_answers)
+    agent_context = executed(UserCalls.agent_context)
+    scratchpad_changes = executed(UserCalls.scratchpad_changes)

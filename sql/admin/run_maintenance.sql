@@ -17,13 +17,14 @@ begin
         commit;
     end loop;
     call memos_admin.assign_tiers(p_at_most => '5 minutes');
+    call memos_admin.close_abandoned_scratchpads();
     -- Exact, so that it takes as long as the user's memories are many: after an import it is done bit by bit.
     call memos_admin.link_similar(p_at_most => '5 minutes');
 end
 $body$;
 comment on procedure memos_admin.run_maintenance is
     'What has to happen now and then (hourly to daily): partitions, retention, the inverted index, uses '
-    'and tiers, links. Safe to run at any time; takes time in proportion to what changed.';
+    'and tiers, scratchpads, links. Safe to run at any time; takes time in proportion to what changed.';
 
 create or replace function memos_admin.maintain_partitions()
 returns void

@@ -50,8 +50,13 @@ def test_prints_tables_and_writes_the_same_numbers(tmp_path: Path) -> None:
         "search: one user's search",
         "search: growth with the rows of others",
         "isolation: row-level security on and off",
+        "lifecycle: a pass of maintenance",
+        "scratchpad: sixteen workers on one",
     ]
-    locomo, peers, *timed = written["reports"]
+    locomo, peers, *timed, lifecycle, scratchpad = written["reports"]
+    assert all(row["seconds"] > 0 for row in lifecycle["rows"])
+    assert all(row["transactions"] > 0 for row in scratchpad["rows"])
+    assert scratchpad["failures"] == []
     for report in timed:
         assert report["title"] in run.stdout
         for row in report["rows"]:

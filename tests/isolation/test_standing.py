@@ -29,6 +29,7 @@ COMMITTING_PROCEDURES = {
     "memos_admin.expire_history": "month after month, each locked for as short as it can be",
     "memos_admin.expire_records": "batch after batch, each kept when the next one fails",
     "memos_admin.link_similar": "links batch after batch, so that no user waits long for a lock",
+    "memos_admin.close_abandoned_scratchpads": "one a transaction: none undoes another",
     "memos_admin.run_maintenance": "one transaction a task, so that one failure undoes no other",
 }
 

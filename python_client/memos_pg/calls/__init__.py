@@ -12,6 +12,7 @@ from memos_pg.calls.holds import HoldAdminCalls
 from memos_pg.calls.lifecycle import LifecycleAdminCalls, LifecycleCalls
 from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
+from memos_pg.calls.scratchpad import ScratchpadCalls, use_agent
 from memos_pg.calls.search import SearchCalls
 from memos_pg.calls.tiers import TierCalls
 
@@ -23,6 +24,7 @@ __all__ = [
     "Vector",
     "argument_type",
     "register_halfvec",
+    "use_agent",
     "use_context",
 ]
 
@@ -34,6 +36,7 @@ class UserCalls(
     LifecycleCalls,
     TierCalls,
     FactCalls,
+    ScratchpadCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 

@@ -58,6 +58,10 @@ def one(model: type[T]) -> Shape[T]:
     return Shape(_columns(model), lambda rows: model(*_only(rows, model)))
 
 
+def first(model: type[T]) -> Shape[T | None]:
+    return Shape(_columns(model), lambda rows: model(*_only(rows, model)) if rows else None)
+
+
 def scalar(kind: type[T]) -> Shape[T]:
     def read(rows: list[tuple[Any, ...]]) -> T:
         (value,) = _only(rows, kind)
@@ -87,6 +91,8 @@ def _columns(model: type) -> tuple[str, ...]:
 
 
 NOTHING: Shape[None] = Shape((), lambda rows: None)
+#: What a JSON value reads as; None where there is none.
+VALUE: Shape[Any] = Shape((), lambda rows: _only(rows, object)[0])
 
 #: Where psycopg finds halfvec, which pgvector creates under a different oid in each database.
 HALFVEC = Call(
@@ -127,6 +133,13 @@ def _int(name: str, value: Any) -> int:
     number = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not number or not -(2**31) <= value < 2**31:
         raise bad(name, "a whole number of 32 bits", value)
+    return int(value)
+
+
+def _bigint(name: str, value: Any) -> int:
+    number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not number or not -(2**63) <= value < 2**63:
+        raise bad(name, "a whole number of 64 bits", value)
     return int(value)
 
 
@@ -228,6 +241,7 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
     "text": _text,
     "text[]": _texts,
     "int": _int,
+    "bigint": _bigint,
     "real": _real,
     "boolean": _boolean,
     "uuid": _uuid,
@@ -242,67 +256,119 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
 #: An argument's name says its type: the same name means the same thing in every function.
 _TYPES: dict[str, str] = {
     "accessed_at": "timestamptz",
+    "action": "text",
+    "action_id": "uuid",
     "after": "uuid",
+    "agent": "text",
     "at": "timestamptz",
+    "attempt": "int",
     "attribute": "text",
     "backend": "text",
     "changes": "jsonb",
+    "conclusion": "text",
     "confidence": "real",
     "content": "text",
+    "contradiction_id": "uuid",
+    "coverage": "real",
+    "criteria": "text",
+    "description": "text",
+    "details": "jsonb",
     "dimensions": "int",
+    "duration": "interval",
     "embedding": "public.halfvec",
     "embeddings": "public.halfvec[]",
     "entity": "text",
+    "entry_id": "uuid",
+    "error": "text",
+    "evidence": "uuid[]",
     "expected_version": "int",
     "explain": "boolean",
     "external_id": "text",
     "fact_id": "uuid",
     "failures": "jsonb",
+    "finding_1": "uuid",
+    "finding_2": "uuid",
+    "finding_type": "text",
+    "for_agent": "text",
     "force": "boolean",
     "from": "timestamptz",
     "fusion": "text",
+    "gaps": "text[]",
+    "goal": "text",
     "hold_id": "uuid",
     "importance": "real",
     "include_cold": "boolean",
     "include_released": "boolean",
+    "input": "text",
+    "kept": "uuid",
+    "key": "text",
     "kind": "text",
     "kinds": "text[]",
     "language": "text",
     "latency_ms": "int",
     "lease": "interval",
     "limit": "int",
+    "local": "boolean",
+    "max_attempts": "int",
     "max_depth": "int",
     "max_links": "int",
+    "max_quality": "real",
     "max_warm": "int",
     "memories": "jsonb",
     "memory_id": "uuid",
     "memory_ids": "uuid[]",
     "metadata": "jsonb",
+    "min_quality": "real",
     "min_similarity": "real",
+    "min_success": "real",
     "min_weight": "real",
     "model": "text",
     "name": "text",
     "now": "timestamptz",
+    "observation_type": "text",
+    "observations": "real",
     "occurred_at": "timestamptz",
     "options": "jsonb",
+    "output": "text",
+    "parent_id": "uuid",
+    "pattern": "text",
     "pinned": "boolean",
     "position": "int",
+    "premises": "uuid[]",
+    "priority": "int",
     "privacy_level": "text",
     "profile": "text",
+    "project": "text",
+    "promote": "boolean",
     "provenance": "text",
     "provider": "text",
     "purpose": "text",
+    "quality": "real",
     "query": "text",
+    "question": "text",
+    "question_id": "uuid",
     "reason": "text",
+    "reasoning": "real",
+    "reasoning_type": "text",
     "record": "boolean",
     "recorded_at": "timestamptz",
     "request_id": "text",
+    "resolution": "text",
+    "resolved": "boolean",
+    "result": "jsonb",
     "results": "jsonb",
+    "retry": "boolean",
     "rrf_k": "int",
+    "scratchpad_id": "uuid",
     "search_id": "uuid",
     "session_id": "text",
+    "source": "text",
     "stability_days": "real",
     "state": "text",
+    "status": "text",
+    "statuses": "text[]",
+    "subject_id": "uuid",
+    "success": "boolean",
     "tags": "text[]",
     "texts": "text[]",
     "tier": "text",
@@ -314,21 +380,28 @@ _TYPES: dict[str, str] = {
     "ttl": "interval",
     "type": "text",
     "types": "text[]",
+    "uncertainty": "text",
     "until": "timestamptz",
     "user_id": "uuid",
     "valid_at": "timestamptz",
     "valid_from": "timestamptz",
     "valid_until": "timestamptz",
-    "value": "text",
+    "value": "jsonb",
     "warm_ms": "int",
     "weight": "real",
     "weights": "jsonb",
     "worker": "text",
 }
-#: Where it means something else: the ends of a link, not of a time.
+#: Where it means something else: the ends of a link, not of a time; text, not JSON; a number.
 _OTHER_TYPES: dict[tuple[str, str], str] = {
     ("memos.link_memories", "from"): "uuid",
     ("memos.unlink_memories", "from"): "uuid",
+    ("memos.scratchpad_changes", "after"): "bigint",
+    ("memos.assert_fact", "value"): "text",
+    ("memos.add_step", "input"): "jsonb",
+    ("memos.add_step", "output"): "jsonb",
+    ("memos.add_example", "success"): "real",
+    ("memos.register_reference", "value"): "text",
 }
 
 

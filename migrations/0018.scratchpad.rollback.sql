@@ -1,0 +1,14 @@
+drop function if exists memos_private.tg_scratchpad_changed() cascade;
+drop table if exists memos_private.scratchpad_change cascade;
+drop table if exists memos_private.scratchpad_sequence cascade;
+drop table if exists memos_private.scratchpad_promotion cascade;
+drop table if exists memos_private.scratchpad_weights cascade;
+drop table if exists memos_private.scratchpad_reference cascade;
+drop table if exists memos_private.scratchpad_private_value cascade;
+drop table if exists memos_private.scratchpad_public_value cascade;
+drop table if exists memos_private.scratchpad_agent cascade;
+drop table if exists memos_private.scratchpad_action cascade;
+drop table if exists memos_private.scratchpad_contradiction cascade;
+drop table if exists memos_private.scratchpad_entry cascade;
+drop table if exists memos_private.scratchpad cascade;
+delete from memos_private.setting where name like 'scratchpad\_%';

@@ -1,0 +1,1 @@
+"""Programs that use memOS, to read and to run."""
