@@ -147,8 +147,9 @@ comment on function memos_private.without_identifiers is
     'Memories whose texts hold nothing that their privacy levels do not allow: masked, or refused with '
     'classes and places (never values). Errors: MO451.';
 
--- Exact by a lock, for which writers of one user wait within the last tenth of the limit only. Uncommitted
--- batches that together take more than that tenth at once can go over the limit by what is above it.
+-- Exact by a lock, for which writers of one user wait only when fewer than a thousand memories, or a tenth
+-- of the limit, are left. Uncommitted batches that together take more than that at once can go over the
+-- limit by what is above it.
 create or replace function memos_private.require_room(
     p_user_id uuid, p_memories memos_private.memory_input[], p_most int
 )
@@ -160,7 +161,9 @@ as $body$
 declare
     v_count bigint;
 begin
-    if memos_private.count_memories(p_user_id) + cardinality(p_memories) <= p_most * 0.9 then
+    if memos_private.count_memories(p_user_id) + cardinality(p_memories)
+        <= p_most - greatest(p_most / 10, 1000)
+    then
         return;
     end if;
     perform pg_advisory_xact_lock(hashtextextended('memos.quota ' || p_user_id, 0));
