@@ -5,6 +5,7 @@ from memos_pg.budget import fit_token_budget
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
+from memos_pg.calls.privacy import Consent, ConsentRecord, Identifier, Settings
 from memos_pg.calls.search import SearchResult
 from memos_pg.client import MemOS, User
 from memos_pg.errors import (
@@ -18,6 +19,7 @@ from memos_pg.errors import (
     QuotaExceeded,
     Refused,
 )
+from memos_pg.prompt import render_memories
 
 __version__ = "0.1.0"
 
@@ -28,7 +30,10 @@ __all__ = [
     "BrokenInvariant",
     "ClaimedEmbedding",
     "Conflict",
+    "Consent",
+    "ConsentRecord",
     "EmbeddingStatus",
+    "Identifier",
     "MemOS",
     "MemOSError",
     "Memory",
@@ -43,7 +48,9 @@ __all__ = [
     "Refused",
     "RelatedMemory",
     "SearchResult",
+    "Settings",
     "StoredMemory",
     "User",
     "fit_token_budget",
+    "render_memories",
 ]

@@ -9,6 +9,7 @@ from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
 from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
+from memos_pg.calls.privacy import PrivacyCalls
 from memos_pg.calls.search import SearchCalls
 
 __all__ = [
@@ -27,6 +28,7 @@ class UserCalls(
     MemoryCalls,
     SearchCalls,
     LinkCalls,
+    PrivacyCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 
