@@ -1,3 +1,5 @@
+drop table if exists memos_private.quarantine cascade;
+drop table if exists memos_private.provenance_limit cascade;
 drop table if exists memos_private.permission cascade;
 drop table if exists memos_private.user_setting cascade;
 drop table if exists memos_private.consent cascade;

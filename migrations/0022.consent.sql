@@ -91,6 +91,34 @@ comment on table memos_private.user_setting is
 comment on column memos_private.user_setting.preferences is
     'What the bot keeps about the user''s wishes (therapy_goals, crisis_contacts, ...); memOS does not look.';
 
+create table if not exists memos_private.provenance_limit (
+    role        name not null,
+    provenances text[] not null,
+    constraint provenance_limit_pkey primary key (role),
+    constraint limited_to_known_provenances
+        check (provenances <@ '{user,model,tool,imported,system}' and array_position(provenances, null) is null)
+);
+comment on table memos_private.provenance_limit is
+    'Roles whose members may claim some provenances only, by login or by set role. Others may claim all.';
+insert into memos_private.provenance_limit (role, provenances) values
+    ('memos_user', '{user,model,tool,imported}')
+on conflict (role) do nothing;
+
+create table if not exists memos_private.quarantine (
+    user_id       uuid not null,
+    quarantine_id uuid not null,
+    memory        jsonb not null,
+    source        text not null,
+    recorded_at   timestamptz not null,
+    recorded_by   name not null,
+    constraint quarantine_pkey primary key (user_id, quarantine_id),
+    constraint quarantined_memory_has_a_text check (jsonb_typeof(memory -> 'content') = 'string')
+);
+comment on table memos_private.quarantine is
+    'Texts that are no memories until somebody releases them: no search, link or summary looks here.';
+comment on column memos_private.quarantine.memory is 'As add_memories takes it.';
+
+select memos_private.protect_user_table('memos_private.quarantine');
 select memos_private.protect_user_table('memos_private.consent');
 select memos_private.protect_user_table('memos_private.permission');
 select memos_private.protect_user_table('memos_private.user_setting');
@@ -101,7 +129,7 @@ do $$
 declare
     v_table text;
 begin
-    foreach v_table in array array['consent_type'] loop
+    foreach v_table in array array['consent_type', 'provenance_limit'] loop
         execute format('alter table memos_private.%I enable row level security', v_table);
         execute format('alter table memos_private.%I force row level security', v_table);
         execute format('drop policy if exists owner_reads_all on memos_private.%I', v_table);
@@ -115,6 +143,7 @@ begin
 end
 $$;
 grant select, insert, update on memos_private.consent_type to memos_maintenance;
+grant select, insert, update, delete on memos_private.provenance_limit to memos_maintenance;
 
 insert into memos_private.setting (name, value, description) values
     ('max_memories_per_user', '999999999', 'most memories of one user; users can set themselves a lower limit')

@@ -21,11 +21,15 @@ begin
     perform memos_private.require_consent(p_user_id, 'storing');
     select u.default_privacy_level, u.on_identifier,
         nullif(least(u.max_memories, s.value::int), 999999999) as max_memories,
-        memos_private.refused_kinds(p_user_id, 'storing') as refused_kinds
+        memos_private.refused_kinds(p_user_id, 'storing') as refused_kinds,
+        memos_private.allowed_provenances() as provenances
     into v
     from memos_private.setting as s
     left join memos_private.user_setting as u on u.user_id = p_user_id
     where s.name = 'max_memories_per_user';
+    if v.provenances is not null then
+        perform memos_private.require_provenance(p_memories, v.provenances);
+    end if;
     if v.refused_kinds <> '{}' then
         perform memos_private.refuse_kinds(p_memories, v.refused_kinds);
     end if;
@@ -51,7 +55,7 @@ end
 $body$;
 comment on function memos_private.admit_memories is
     'Validated memories as the user''s consents and settings let them in; p_new: they may add to how many '
-    'there are. Errors: MO429, MO451.';
+    'there are. Errors: MO403, MO429, MO451.';
 
 create or replace function memos_private.refuse_kinds(
     p_memories memos_private.memory_input[], p_kinds text[]
