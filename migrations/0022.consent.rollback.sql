@@ -1,3 +1,6 @@
+drop table if exists memos_private.access_grant cascade;
+drop table if exists memos_private.memory_label cascade;
+drop table if exists memos_private.segment cascade;
 drop table if exists memos_private.quarantine cascade;
 drop table if exists memos_private.provenance_limit cascade;
 drop table if exists memos_private.permission cascade;

@@ -118,6 +118,60 @@ comment on table memos_private.quarantine is
     'Texts that are no memories until somebody releases them: no search, link or summary looks here.';
 comment on column memos_private.quarantine.memory is 'As add_memories takes it.';
 
+create table if not exists memos_private.segment (
+    segment     text not null,
+    is_part2    boolean not null,
+    is_default  boolean not null default false,
+    description text not null,
+    constraint segment_pkey primary key (segment),
+    constraint segment_is_a_word check (segment ~ '^[a-z][a-z0-9_]{0,63}$')
+);
+create unique index if not exists one_default_segment on memos_private.segment (is_default) where is_default;
+comment on table memos_private.segment is
+    'How sensitive records are told apart. Memories without a label are of the default one.';
+comment on column memos_private.segment.is_part2 is
+    'Under 42 CFR part 2: handed on only with the notice of section 2.32.';
+insert into memos_private.segment (segment, is_part2, is_default, description) values
+    ('general', false, true, 'everything that is not labelled otherwise'),
+    ('substance_use', true, false, 'substance use, its treatment and recovery'),
+    ('psychotherapy', false, false, 'psychotherapy notes')
+on conflict (segment) do nothing;
+
+create table if not exists memos_private.memory_label (
+    user_id     uuid not null,
+    memory_id   uuid not null,
+    segment     text not null references memos_private.segment (segment),
+    legal_basis text,
+    labelled_at timestamptz not null,
+    labelled_by name not null,
+    constraint memory_label_pkey primary key (user_id, memory_id),
+    constraint memory_label_memory_fkey foreign key (user_id, memory_id)
+        references memos_private.memory (user_id, memory_id) on delete cascade
+);
+comment on table memos_private.memory_label is
+    'Segment of a memory and the legal basis of keeping it, where somebody said so.';
+
+create table if not exists memos_private.access_grant (
+    user_id    uuid not null,
+    grant_id   uuid not null,
+    grantee    uuid not null,
+    role       text not null,
+    segments   text[] not null,
+    purposes   text[] not null,
+    granted_at timestamptz not null,
+    granted_by name not null,
+    expires_at timestamptz not null,
+    revoked_at timestamptz,
+    constraint access_grant_pkey primary key (user_id, grant_id),
+    constraint access_role_is_known check (role in ('care_team', 'family', 'system')),
+    constraint nobody_is_granted_access_to_oneself check (grantee <> user_id)
+);
+create index if not exists access_grant_grantee_idx on memos_private.access_grant (user_id, grantee);
+comment on table memos_private.access_grant is
+    'Who else may see which of a user''s memories, what for, and until when. Revoked ones stay on record.';
+
+select memos_private.protect_user_table('memos_private.memory_label');
+select memos_private.protect_user_table('memos_private.access_grant');
 select memos_private.protect_user_table('memos_private.quarantine');
 select memos_private.protect_user_table('memos_private.consent');
 select memos_private.protect_user_table('memos_private.permission');
@@ -129,7 +183,7 @@ do $$
 declare
     v_table text;
 begin
-    foreach v_table in array array['consent_type', 'provenance_limit'] loop
+    foreach v_table in array array['consent_type', 'provenance_limit', 'segment'] loop
         execute format('alter table memos_private.%I enable row level security', v_table);
         execute format('alter table memos_private.%I force row level security', v_table);
         execute format('drop policy if exists owner_reads_all on memos_private.%I', v_table);
@@ -142,7 +196,7 @@ begin
     end loop;
 end
 $$;
-grant select, insert, update on memos_private.consent_type to memos_maintenance;
+grant select, insert, update on memos_private.consent_type, memos_private.segment to memos_maintenance;
 grant select, insert, update, delete on memos_private.provenance_limit to memos_maintenance;
 
 insert into memos_private.setting (name, value, description) values
