@@ -5,7 +5,16 @@ from memos_pg.budget import fit_token_budget
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
-from memos_pg.calls.privacy import Consent, ConsentRecord, Identifier, Settings
+from memos_pg.calls.privacy import (
+    AccessGrant,
+    Consent,
+    ConsentRecord,
+    Identifier,
+    Quarantined,
+    QuarantinedMemory,
+    Settings,
+    SharedMemory,
+)
 from memos_pg.calls.search import SearchResult
 from memos_pg.client import MemOS, User
 from memos_pg.errors import (
@@ -24,6 +33,7 @@ from memos_pg.prompt import render_memories
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccessGrant",
     "AsyncMemOS",
     "AsyncUser",
     "BadArgument",
@@ -44,11 +54,14 @@ __all__ = [
     "NoUserContext",
     "NotFound",
     "NotYours",
+    "Quarantined",
+    "QuarantinedMemory",
     "QuotaExceeded",
     "Refused",
     "RelatedMemory",
     "SearchResult",
     "Settings",
+    "SharedMemory",
     "StoredMemory",
     "User",
     "fit_token_budget",

@@ -169,6 +169,12 @@ def _texts(name: str, value: Any) -> list[str]:
     return [_text(name, item) for item in value]
 
 
+def _uuids(name: str, value: Any) -> list[UUID]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise bad(name, "a list of uuids", value)
+    return [_uuid(name, item) for item in value]
+
+
 def _json(name: str, value: Any) -> str:
     def encode(item: Any) -> Any:
         if isinstance(item, datetime):
@@ -225,6 +231,7 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
     "real": _real,
     "boolean": _boolean,
     "uuid": _uuid,
+    "uuid[]": _uuids,
     "jsonb": _json,
     "timestamptz": _timestamp,
     "interval": _interval,
@@ -250,43 +257,53 @@ _TYPES: dict[str, str] = {
     "force": "boolean",
     "from": "timestamptz",
     "fusion": "text",
+    "grant_id": "uuid",
     "granted": "boolean",
+    "grantee": "uuid",
     "importance": "real",
     "include_cold": "boolean",
     "kind": "text",
     "kinds": "text[]",
     "language": "text",
     "lease": "interval",
+    "legal_basis": "text",
     "level": "text",
     "limit": "int",
     "max_depth": "int",
     "max_links": "int",
     "memories": "jsonb",
     "memory_id": "uuid",
+    "memory_ids": "uuid[]",
     "metadata": "jsonb",
     "min_similarity": "real",
     "min_weight": "real",
     "model": "text",
     "name": "text",
-    "occurred_at": "timestamptz",
     "now": "timestamptz",
+    "occurred_at": "timestamptz",
     "options": "jsonb",
     "pinned": "boolean",
     "position": "int",
     "privacy_level": "text",
-    "provenance": "text",
     "profile": "text",
+    "provenance": "text",
     "provider": "text",
     "purpose": "text",
+    "purposes": "text[]",
+    "quarantine_id": "uuid",
     "query": "text",
     "reason": "text",
     "record": "boolean",
     "recorded_at": "timestamptz",
     "request_id": "text",
     "results": "jsonb",
+    "role": "text",
     "rrf_k": "int",
     "search_id": "uuid",
+    "segment": "text",
+    "segments": "text[]",
     "session_id": "text",
+    "source": "text",
     "tags": "text[]",
     "text": "text",
     "texts": "text[]",
