@@ -21,17 +21,23 @@ begin
     perform memos_private.require_consent(p_user_id, 'storing');
     select u.default_privacy_level, u.on_identifier,
         nullif(least(u.max_memories, s.value::int), 999999999) as max_memories,
-        memos_private.refused_kinds(p_user_id, 'storing') as refused_kinds,
-        memos_private.allowed_provenances() as provenances
+        -- Whoever has never answered is not asked about kinds one by one, unless some are required.
+        exists (select from memos_private.permission as p where p.user_id = p_user_id)
+            or exists (
+                select from memos_private.consent_type as t where t.required and t.kinds is not null
+            ) as has_kinds,
+        exists (
+            select from memos_private.provenance_limit as l where memos_private.is_limited_by(l.role)
+        ) as is_limited
     into v
     from memos_private.setting as s
     left join memos_private.user_setting as u on u.user_id = p_user_id
     where s.name = 'max_memories_per_user';
-    if v.provenances is not null then
-        perform memos_private.require_provenance(p_memories, v.provenances);
+    if v.is_limited then
+        perform memos_private.require_provenance(p_memories, memos_private.allowed_provenances());
     end if;
-    if v.refused_kinds <> '{}' then
-        perform memos_private.refuse_kinds(p_memories, v.refused_kinds);
+    if v.has_kinds then
+        perform memos_private.refuse_kinds(p_memories, memos_private.refused_kinds(p_user_id, 'storing'));
     end if;
     if v.default_privacy_level in ('minimal', 'restricted') then
         for i in 1 .. cardinality(p_memories) loop

@@ -1,27 +1,36 @@
 -- Both the role that logged in and the one it has set count: set role must not lift a limit. A superuser's
--- login is a member of every role, which says nothing.
+-- login is a member of every role, of the owner's too, which says nothing. An expression that its caller
+-- plans as its own: every write asks.
+create or replace function memos_private.is_limited_by(p_role name)
+returns boolean
+language sql
+stable
+return pg_has_role(memos_private.caller(), to_regrole(quote_ident(p_role)), 'usage')
+    or pg_has_role(session_user, to_regrole(quote_ident(p_role)), 'usage')
+        and not pg_has_role(session_user, 'memos_owner', 'member');
+comment on function memos_private.is_limited_by is
+    'Whether a limit on a role is one on the caller; null for a role that is gone.';
+
 create or replace function memos_private.allowed_provenances()
 returns text[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $body$
-declare
-    v_limit text[];
-    v_allowed text[];
 begin
-    for v_limit in
-        select l.provenances
-        from memos_private.provenance_limit as l
-        join pg_roles as r on r.rolname = l.role
-        where pg_has_role(memos_private.caller(), r.oid, 'usage')
-            or pg_has_role(session_user, r.oid, 'usage')
-                and not (select s.rolsuper from pg_roles as s where s.rolname = session_user)
-    loop
-        v_allowed := case when v_allowed is null then v_limit
-            else array(select unnest(v_allowed) intersect select unnest(v_limit)) end;
-    end loop;
-    return v_allowed;
+    if not exists (
+        select from memos_private.provenance_limit as l where memos_private.is_limited_by(l.role)
+    ) then
+        return null;
+    end if;
+    return array(
+        select p
+        from unnest(array['user', 'model', 'tool', 'imported', 'system']) as p
+        where not exists (
+            select from memos_private.provenance_limit as l
+            where memos_private.is_limited_by(l.role) and p <> all (l.provenances)
+        )
+    );
 end
 $body$;
 comment on function memos_private.allowed_provenances is
