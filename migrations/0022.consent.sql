@@ -10,7 +10,8 @@ create table if not exists memos_private.consent_type (
     description text not null,
     constraint consent_type_pkey primary key (type),
     constraint consent_type_is_a_word check (type ~ '^[a-z][a-z0-9_]{0,63}$'),
-    constraint operation_is_known check (operation in ('storing', 'recalling', 'deriving', 'sharing', 'none')),
+    constraint operation_is_known
+        check (operation in ('storing', 'recalling', 'deriving', 'sharing', 'none')),
     constraint only_sharing_has_an_audience check ((operation = 'sharing') = (audience is not null)),
     constraint audience_is_known check (audience in ('care_team', 'family', 'system')),
     constraint kinds_are_some check (kinds <> '{}' and array_position(kinds, null) is null),
@@ -64,7 +65,8 @@ create table if not exists memos_private.permission (
 comment on table memos_private.permission is
     'What follows from a user''s consents and from memory_enabled, for one look before every operation. '
     'Derived: refresh_permissions. Users who never decided anything have no rows.';
-comment on column memos_private.permission.decided_by is 'The type of consent that ends first, or memory_enabled.';
+comment on column memos_private.permission.decided_by is
+    'The type of consent that ends first, or memory_enabled.';
 
 create table if not exists memos_private.user_setting (
     user_id               uuid not null,
@@ -96,7 +98,9 @@ create table if not exists memos_private.provenance_limit (
     provenances text[] not null,
     constraint provenance_limit_pkey primary key (role),
     constraint limited_to_known_provenances
-        check (provenances <@ '{user,model,tool,imported,system}' and array_position(provenances, null) is null)
+        check (
+            provenances <@ '{user,model,tool,imported,system}' and array_position(provenances, null) is null
+        )
 );
 comment on table memos_private.provenance_limit is
     'Roles whose members may claim some provenances only, by login or by set role. Others may claim all.';
@@ -187,7 +191,9 @@ begin
         execute format('alter table memos_private.%I enable row level security', v_table);
         execute format('alter table memos_private.%I force row level security', v_table);
         execute format('drop policy if exists owner_reads_all on memos_private.%I', v_table);
-        execute format('create policy owner_reads_all on memos_private.%I to memos_owner using (true)', v_table);
+        execute format(
+            'create policy owner_reads_all on memos_private.%I to memos_owner using (true)', v_table
+        );
         execute format('drop policy if exists maintenance_configures on memos_private.%I', v_table);
         execute format(
             'create policy maintenance_configures on memos_private.%I to memos_maintenance using (true)',
@@ -200,5 +206,6 @@ grant select, insert, update on memos_private.consent_type, memos_private.segmen
 grant select, insert, update, delete on memos_private.provenance_limit to memos_maintenance;
 
 insert into memos_private.setting (name, value, description) values
-    ('max_memories_per_user', '999999999', 'most memories of one user; users can set themselves a lower limit')
+    ('max_memories_per_user', '999999999',
+        'most memories of one user (999999999: no limit); users can set themselves a lower one')
 on conflict (name) do nothing;

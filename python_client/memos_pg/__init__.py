@@ -3,6 +3,8 @@
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
+from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
+from memos_pg.calls.holds import LegalHold
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
 from memos_pg.calls.privacy import (
@@ -34,6 +36,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AccessGrant",
+    "AssertedFact",
     "AsyncMemOS",
     "AsyncUser",
     "BadArgument",
@@ -43,7 +46,10 @@ __all__ = [
     "Consent",
     "ConsentRecord",
     "EmbeddingStatus",
+    "Fact",
+    "FactVersion",
     "Identifier",
+    "LegalHold",
     "MemOS",
     "MemOSError",
     "Memory",

@@ -148,6 +148,9 @@ class AsyncMemOS:
     fail_embeddings = awaited(AdminCalls.fail_embeddings)
     embed_pending = awaited(AdminCalls.embed_pending)
     embedding_status = awaited(AdminCalls.embedding_status)
+    place_legal_hold = awaited(AdminCalls.place_legal_hold)
+    release_legal_hold = awaited(AdminCalls.release_legal_hold)
+    legal_holds = awaited(AdminCalls.legal_holds)
     mint_context = awaited(AdminCalls.mint_context)
 
 
@@ -211,3 +214,8 @@ class AsyncUser:
     revoke_access = awaited(UserCalls.revoke_access)
     access_grants = awaited(UserCalls.access_grants)
     shared_memories = awaited(UserCalls.shared_memories)
+    assert_fact = awaited(UserCalls.assert_fact)
+    get_facts = awaited(UserCalls.get_facts)
+    fact_history = awaited(UserCalls.fact_history)
+    end_fact = awaited(UserCalls.end_fact)
+    retract_fact = awaited(UserCalls.retract_fact)

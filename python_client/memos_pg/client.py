@@ -148,6 +148,9 @@ class MemOS:
     fail_embeddings = executed(AdminCalls.fail_embeddings)
     embed_pending = executed(AdminCalls.embed_pending)
     embedding_status = executed(AdminCalls.embedding_status)
+    place_legal_hold = executed(AdminCalls.place_legal_hold)
+    release_legal_hold = executed(AdminCalls.release_legal_hold)
+    legal_holds = executed(AdminCalls.legal_holds)
     mint_context = executed(AdminCalls.mint_context)
 
 
@@ -211,3 +214,8 @@ class User:
     revoke_access = executed(UserCalls.revoke_access)
     access_grants = executed(UserCalls.access_grants)
     shared_memories = executed(UserCalls.shared_memories)
+    assert_fact = executed(UserCalls.assert_fact)
+    get_facts = executed(UserCalls.get_facts)
+    fact_history = executed(UserCalls.fact_history)
+    end_fact = executed(UserCalls.end_fact)
+    retract_fact = executed(UserCalls.retract_fact)

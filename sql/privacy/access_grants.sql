@@ -71,7 +71,9 @@ as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
     if p_grant_id is null then
-        perform memos_private.refuse_argument('p_grant_id', 'it is null', 'memos.access_grants shows the ids');
+        perform memos_private.refuse_argument(
+            'p_grant_id', 'it is null', 'memos.access_grants shows the ids'
+        );
     end if;
     update memos_private.access_grant as g
     set revoked_at = clock_timestamp()
@@ -184,7 +186,8 @@ begin
         l.legal_basis, case when s.is_part2 then memos_private.redisclosure_notice() end
     from memos_private.memory as m
     left join memos_private.memory_label as l on l.user_id = p_user_id and l.memory_id = m.memory_id
-    join memos_private.segment as s on case when l.segment is null then s.is_default else s.segment = l.segment end
+    join memos_private.segment as s
+        on case when l.segment is null then s.is_default else s.segment = l.segment end
     where m.user_id = p_user_id
         and s.segment = any (v_segments)
         -- Restricted is for the user alone.

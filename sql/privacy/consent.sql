@@ -1,4 +1,4 @@
--- The one question before storing, recalling, deriving and sharing: one look at one key, for search asks it.
+-- The one question before storing, recalling, deriving and sharing. One look at one key: search asks it.
 create or replace function memos_private.require_consent(
     p_user_id uuid, p_operation text, p_audience text default ''
 )
@@ -78,7 +78,9 @@ begin
     raise exception 'the user does not allow %', p_operation
         using errcode = 'MO451',
             detail = case when v_type = 'memory_enabled' then 'the user has switched memory off'
-                else format('consent "%s" %s', v_type, coalesce(v_state, 'is required and was not given')) end,
+                else format(
+                    'consent "%s" %s', v_type, coalesce(v_state, 'is required and was not given')
+                ) end,
             hint = case when v_type = 'memory_enabled'
                     then 'ask the user; memos.update_settings with {"memory_enabled": true} switches it on'
                 else 'ask the user, and record the answer with memos.set_consent' end
@@ -111,7 +113,9 @@ begin
         limit 1
     ) as c on true
     cross join lateral (
-        select coalesce(c.until, case when t.required then '-infinity' else 'infinity' end::timestamptz) as until
+        select coalesce(
+            c.until, case when t.required then '-infinity' else 'infinity' end::timestamptz
+        ) as until
     ) as d
     where t.operation <> 'none' and t.kinds is null
     order by t.operation, coalesce(t.audience, ''), d.until, t.type;
@@ -182,7 +186,9 @@ begin
     if not found then
         perform memos_private.refuse_argument(
             'p_type', coalesce(format('there is no type "%s"', left(p_type, 200)), 'it is null'),
-            'one of: ' || (select string_agg(t.type, ', ' order by t.type) from memos_private.consent_type as t)
+            'one of: ' || (
+                select string_agg(t.type, ', ' order by t.type) from memos_private.consent_type as t
+            )
         );
     end if;
     perform memos_private.lock_consents(p_user_id);

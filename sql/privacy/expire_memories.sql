@@ -59,10 +59,12 @@ as $body$
     select u.user_id
     from memos_private.user_setting as u
     where u.retention_days is not null
+        and u.user_id <> all (memos_private.held_users())
         and exists (select from memos_private.due_memories(u.user_id, u.retention_days))
     order by u.user_id
 $body$;
-comment on function memos_admin.users_to_expire is 'Users with memories older than their retention_days.';
+comment on function memos_admin.users_to_expire is
+    'Users with memories older than their retention_days, and without a legal hold.';
 
 create or replace function memos_admin.expire_memories_batch(p_user_id uuid, p_limit int default 100)
 returns int
@@ -75,15 +77,21 @@ begin
     if p_user_id is null or p_limit is null or p_limit not between 1 and 10000 then
         perform memos_private.refuse_argument(
             case when p_user_id is null then 'p_user_id' else 'p_limit' end,
-            case when p_user_id is null then 'it is null' else coalesce(format('it is %s', p_limit), 'it is null') end,
+            case when num_nulls(p_user_id, p_limit) > 0 then 'it is null'
+                else format('it is %s', p_limit) end,
             case when p_user_id is null then 'the uuid of a user' else '1 to 10000 memories' end
         );
+    end if;
+    perform memos_private.lock_legal_holds();
+    if p_user_id = any (memos_private.held_users()) then
+        return 0;
     end if;
     return memos_private.expire_memories(p_user_id, p_limit);
 end
 $body$;
 comment on function memos_admin.expire_memories_batch is
-    'One transaction of memos_admin.expire_memories: returns how many memories it deleted. Errors: MO400.';
+    'One transaction of memos_admin.expire_memories: returns how many memories it deleted, none of a user '
+    'under a legal hold. Errors: MO400, MO409.';
 
 -- Commits as it goes, so it can neither be a definer nor pin its search_path in a clause: it pins it
 -- itself in each transaction and does nothing but call functions that are definers.
@@ -107,4 +115,5 @@ end
 $body$;
 comment on procedure memos_admin.expire_memories is
     'Deletes the memories that users did not want to be kept so long (retention_days), as delete_memory '
-    'does, with the reason retention. Pinned ones stay. A hundred in a transaction.';
+    'does, with the reason retention. Pinned ones stay, and all of users under a legal hold. A hundred in '
+    'a transaction.';

@@ -48,7 +48,10 @@ begin
     if p_text is null or octet_length(p_text) > memos_private.setting('max_content_bytes')::int then
         perform memos_private.refuse_argument(
             'p_text', coalesce(format('it has %s bytes', octet_length(p_text)), 'it is null'),
-            format('text of at most %s bytes (setting max_content_bytes)', memos_private.setting('max_content_bytes'))
+            format(
+                'text of at most %s bytes (setting max_content_bytes)',
+                memos_private.setting('max_content_bytes')
+            )
         );
     end if;
     if p_level is null or p_level not in ('minimal', 'balanced', 'comprehensive', 'restricted') then

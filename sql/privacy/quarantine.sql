@@ -24,7 +24,9 @@ begin
     then
         perform memos_private.refuse_argument(
             'p_memories', coalesce('it is a JSON ' || jsonb_typeof(p_memories), 'it is null'),
-            format('a JSON array of at most %s objects (setting max_batch)', memos_private.setting('max_batch'))
+            format(
+                'a JSON array of at most %s objects (setting max_batch)', memos_private.setting('max_batch')
+            )
         );
     end if;
     if p_source is null or p_source !~ '\S' or length(p_source) > 1000 then
@@ -155,7 +157,9 @@ begin
     if 'user' <> all (v_allowed) then
         raise exception 'this role may not decide on quarantined memories'
             using errcode = 'MO403',
-                detail = format('role %s may write: %s', memos_private.caller(), array_to_string(v_allowed, ', ')),
+                detail = format(
+                    'role %s may write: %s', memos_private.caller(), array_to_string(v_allowed, ', ')
+                ),
                 hint = 'who is not trusted to speak for the user does not vouch for others: ask the user';
     end if;
     delete from memos_private.quarantine as q
@@ -204,7 +208,9 @@ as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
     if p_quarantine_id is null then
-        perform memos_private.refuse_argument('p_quarantine_id', 'it is null', 'memos.quarantined_memories shows the ids');
+        perform memos_private.refuse_argument(
+            'p_quarantine_id', 'it is null', 'memos.quarantined_memories shows the ids'
+        );
     end if;
     return memos_private.take_from_quarantine(p_user_id, p_quarantine_id) is not null;
 end

@@ -5,17 +5,21 @@ stable
 set search_path = pg_catalog, pg_temp
 as $body$
 begin
-    if p_segments is null or p_segments = '{}'
-        or exists (select from unnest(p_segments) as s where s is null or s not in (select segment from memos_private.segment))
-    then
+    if p_segments is null or p_segments = '{}' or exists (
+        select from unnest(p_segments) as s
+        where not exists (select from memos_private.segment as known where known.segment = s)
+    ) then
         perform memos_private.refuse_argument(
             p_argument, coalesce('it is ' || left(p_segments::text, 200), 'it is null'),
-            'of: ' || (select string_agg(s.segment, ', ' order by s.segment) from memos_private.segment as s)
+            'of: ' || (
+                select string_agg(s.segment, ', ' order by s.segment) from memos_private.segment as s
+            )
         );
     end if;
 end
 $body$;
-comment on function memos_private.require_segments is 'Raises MO400 when there is a segment that does not exist, or none.';
+comment on function memos_private.require_segments is
+    'Raises MO400 for a segment that does not exist, or none.';
 
 create or replace function memos.label_memories(
     p_user_id     uuid,
@@ -119,4 +123,5 @@ as $body$
     from memos_private.segment as s
     order by s.segment
 $body$;
-comment on function memos_admin.segments is 'Segments of memories, and which of them are under 42 CFR part 2.';
+comment on function memos_admin.segments is
+    'Segments of memories, and which of them are under 42 CFR part 2.';

@@ -106,5 +106,6 @@ comment on function memos.update_settings is
     'operator (MO429). retention_days: null, or days after which memories that are not pinned are deleted '
     'by maintenance (reason retention). default_privacy_level: minimal and restricted are the least that '
     'memories get, whatever is asked for (balanced, the default of add_memory, cannot be told from nothing '
-    'asked); balanced and comprehensive are for the bot to read. on_identifier: refuse or mask what a memory''s privacy level does not allow. preferences: '
-    'the bot''s own, changed key by key. Errors: MO001, MO400, MO403.';
+    'asked); balanced and comprehensive are for the bot to read. on_identifier: refuse or mask '
+    'what a memory''s privacy level does not allow. preferences: the bot''s own, changed key by key. '
+    'Errors: MO001, MO400, MO403.';

@@ -119,6 +119,46 @@ def test_times_are_asked_about(memos_command: Invoke, alice: User) -> None:
     assert "Leith" in memos_command("history", memory_id, "-u", "alice").stdout
 
 
+def test_facts_from_end_to_end(memos_command: Invoke, alice: User) -> None:
+    def fact(command: str, *arguments: Any) -> Result:
+        return memos_command("fact", command, *arguments, "-u", "alice")
+
+    home = ("Alice", "home town")
+    source = alice.add_memory("I moved to Bergen in 2015")
+    assert "Nothing known." in fact("list").stdout
+    assert "Nothing known." in fact("history", *home).stdout
+    told = fact("assert", *home, "Oslo", "--valid-from", "2010-01-01T00:00Z")
+    assert "Asserted: since 2010-01-01 00:00." in told.stdout
+    period = ("--valid-from", "2015-01-01T00:00Z", "--valid-until", "2100-01-01T00:00Z")
+    told = fact("assert", *home, "Bergen", *period, "--memory", source, "--confidence", 0.9)
+    assert "Asserted: since 2015-01-01 00:00 until 2100-01-01 00:00." in told.stdout
+    refused = fact("assert", *home, "Rome", "--provenance", "model")
+    assert (refused.exit_code, "MO409" in refused.stderr) == (1, True)
+    (held,) = answer(fact("list", "--entity", "alice", "--json"))
+    assert (held["value"], held["attribute"]) == ("Bergen", "home town")
+    assert "Oslo" in fact("list", "--valid-at", "2012-01-01").stdout
+    shown = fact("history", "alice", "Home_Town").stdout
+    assert "user (0.9)" in shown
+    assert "update" in shown
+    assert "Ended." in fact("end", held["fact_id"], "--valid-until", "2020-01-01").stdout
+    assert "There is no such fact" in fact("end", held["fact_id"]).stdout
+    assert "Retracted." in fact("retract", held["fact_id"], "--reason", "wrong").stdout
+    assert answer(fact("retract", held["fact_id"], "--json")) == {"retracted": False}
+
+
+def test_a_legal_hold_is_placed_listed_and_released(memos_command: Invoke, alice: User) -> None:
+    assert "Nobody" in memos_command("hold", "list").stdout
+    hold = memos_command("hold", "place", "alice", "--reason", "a lawsuit").stdout.strip()
+    (listed,) = answer(memos_command("hold", "list", "-u", "alice", "--json"))
+    assert (listed["hold_id"], listed["user_id"]) == (hold, str(alice.user_id()))
+    assert "a lawsuit" in memos_command("hold", "list").stdout
+    release = ("hold", "release", "alice", hold, "-r", "settled")
+    assert "Released." in memos_command(*release).stdout
+    assert answer(memos_command(*release, "--json")) == {"released": False}
+    assert "Nobody" in memos_command("hold", "list", "--user", "bob", "--all").stdout
+    assert "settled" in memos_command("hold", "list", "--all").stdout
+
+
 def test_errors_go_to_standard_error(memos_command: Invoke) -> None:
     result = memos_command("show", uuid4(), "-u", "alice")
     assert result.exit_code == 1

@@ -142,6 +142,10 @@ def test_memories_go_when_their_days_are_over(database: Database, user: UUID) ->
         rows(app, "memos.pin_memory", user, pinned)
         fresh = add(app, user, "fresh")
         rows(app, "memos.update_settings", user, {"retention_days": 30})
+        hold = value(admin, "memos_admin.place_legal_hold", user, "a lawsuit")
+        assert rows(admin, "memos_admin.users_to_expire") == []
+        assert value(admin, "memos_admin.expire_memories_batch", user) == 0
+        assert value(admin, "memos_admin.release_legal_hold", user, hold, "settled")
         assert rows(admin, "memos_admin.users_to_expire") == [(user,)]
         assert value(admin, "memos_admin.expire_memories_batch", user, 100) == 100
         admin.execute("call memos_admin.expire_memories()")

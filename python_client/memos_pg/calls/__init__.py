@@ -7,6 +7,8 @@ argument left at None is not sent, so that the SQL function's own default holds.
 from memos_pg.calls.base import HALFVEC, Call, Vector, argument_type, register_halfvec
 from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
+from memos_pg.calls.facts import FactCalls
+from memos_pg.calls.holds import HoldAdminCalls
 from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
 from memos_pg.calls.privacy import PrivacyCalls
@@ -29,6 +31,7 @@ class UserCalls(
     SearchCalls,
     LinkCalls,
     PrivacyCalls,
+    FactCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 
@@ -36,5 +39,6 @@ class UserCalls(
 class AdminCalls(
     ContextAdminCalls,
     EmbeddingAdminCalls,
+    HoldAdminCalls,
 ):
     """The functions of schema memos_admin, for operators and workers."""
