@@ -29,6 +29,15 @@ from memos_pg.calls.scratchpad import (
     Scratchpad,
     ScratchpadQuality,
     Value,
+from memos_pg.calls.privacy import (
+    AccessGrant,
+    Consent,
+    ConsentRecord,
+    Identifier,
+    Quarantined,
+    QuarantinedMemory,
+    Settings,
+    SharedMemory,
 )
 from memos_pg.calls.search import SearchResult
 from memos_pg.client import MemOS, User
@@ -43,10 +52,12 @@ from memos_pg.errors import (
     QuotaExceeded,
     Refused,
 )
+from memos_pg.prompt import render_memories
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccessGrant",
     "AssertedFact",
     "Action",
     "Answer",
@@ -60,11 +71,14 @@ __all__ = [
     "Conflict",
     "ContextLine",
     "Contradiction",
+    "Consent",
+    "ConsentRecord",
     "EmbeddingStatus",
     "EvictedPrefix",
     "Fact",
     "FactVersion",
     "HotMemory",
+    "Identifier",
     "LegalHold",
     "Entry",
     "Example",
@@ -81,12 +95,16 @@ __all__ = [
     "NotYours",
     "Promotion",
     "Question",
+    "Quarantined",
+    "QuarantinedMemory",
     "QuotaExceeded",
     "Reference",
     "Refused",
     "RelatedMemory",
     "RetentionParameter",
     "SearchResult",
+    "Settings",
+    "SharedMemory",
     "StoredMemory",
     "User",
     "WarmPrefix",
@@ -97,4 +115,5 @@ __all__ = [
     "User",
     "Value",
     "fit_token_budget",
+    "render_memories",
 ]

@@ -23,7 +23,8 @@ OLDEST_VECTOR = (0, 8, 0)
 SAFE_VECTOR = (0, 8, 2)
 #: What is missing where an optional extension is.
 OPTIONAL = {
-    "plpython3u": "the database embeds nothing itself: pass vectors, or run memos worker",
+    "plpython3u": "the database embeds nothing itself: pass vectors, or run memos worker; what may "
+    "be an identifier of a person is refused, since nothing can look closer",
     "pg_cron": "nothing in the database calls the jobs: call them from cron",
     "pg_stat_statements": "nobody counts what each statement costs",
 }

@@ -9,6 +9,7 @@ begin
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     perform memos_admin.maintain_partitions();
     commit;
+    call memos_admin.expire_memories();
     call memos_admin.expire_history();
     call memos_admin.expire_records();
     for v_user_id in select u.user_id from memos_admin.users_to_fold() as u loop

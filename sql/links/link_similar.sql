@@ -202,6 +202,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_consent(p_user_id, 'deriving');
     return memos_private.link_similar(p_user_id, p_limit, p_min_similarity, p_max_links);
 end
 $body$;
@@ -209,7 +210,7 @@ comment on function memos.link_similar is
     'Links the user''s new memories to their nearest neighbours now instead of at the next '
     'maintenance: at most p_limit, with at least p_min_similarity and at most p_max_links each (null: '
     'the settings). Returns how many memories it has done; 0 when none waits, or another session is at '
-    'it. Errors: MO001, MO400, MO403.';
+    'it. Errors: MO001, MO400, MO403, MO451.';
 
 create or replace function memos_admin.link_similar_batch(
     p_user_id        uuid,
@@ -227,11 +228,15 @@ begin
     if p_user_id is null then
         perform memos_private.refuse_argument('p_user_id', 'it is null', 'the uuid of a user');
     end if;
+    if not memos_private.has_consent(p_user_id, 'deriving') then
+        return 0;  -- they wait, in case the user consents again
+    end if;
     return memos_private.link_similar(p_user_id, p_limit, p_min_similarity, p_max_links);
 end
 $body$;
 comment on function memos_admin.link_similar_batch is
-    'memos.link_similar for any user: one transaction of memos_admin.link_similar. Errors: MO400.';
+    'memos.link_similar for any user: one transaction of memos_admin.link_similar. Does nothing for users '
+    'who do not consent to deriving. Errors: MO400.';
 
 create or replace function memos_admin.users_to_link()
 returns table (user_id uuid)

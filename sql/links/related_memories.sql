@@ -79,6 +79,7 @@ declare
     v_type text;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_consent(p_user_id, 'recalling');
     if p_types = '{}' then
         perform memos_private.refuse_argument('p_types', 'it is empty', 'types of links, or null for all');
     end if;
@@ -109,4 +110,4 @@ comment on function memos.related_memories is
     'The memories that links lead to, whichever way they point, each by its best path: the weight of a '
     'path is the product of its links'' weights. path: the memories from p_memory_id on; types: the links '
     'between them. p_types: follow only these; p_max_depth: at most so many links, 1 to 6; p_min_weight: '
-    'paths at least that strong. Errors: MO001, MO400, MO403, MO404.';
+    'paths at least that strong. Errors: MO001, MO400, MO403, MO404, MO451.';

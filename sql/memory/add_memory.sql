@@ -44,4 +44,4 @@ comment on function memos.add_memory is
     'vector of p_model (default: the default model), stored as passage 0; without one the embedding is '
     'pending. p_importance, p_confidence: 0 to 1. p_occurred_at: when it happened, which is also from '
     'when it is true (default: now). p_language: text search configuration (default english). '
-    'Errors: MO001, MO400, MO403.';
+    'Errors: MO001, MO400, MO403, MO429, MO451.';

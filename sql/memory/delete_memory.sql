@@ -1,23 +1,16 @@
-create or replace function memos.delete_memory(
-    p_user_id   uuid,
-    p_memory_id uuid,
-    p_reason    text default 'user_request'
+-- Deleting, for whoever may: the user, and the clock of the user's settings.
+create or replace function memos_private.remove_memory(
+    p_user_id uuid, p_memory_id uuid, p_reason text
 )
 returns boolean
 language plpgsql
 volatile
-security definer
 set search_path = pg_catalog, pg_temp
-set memos.user_id = ''
 as $body$
 declare
     v_old memos_private.memory;
     v_now timestamptz;
 begin
-    perform memos_private.enter_user_context(p_user_id);
-    if p_memory_id is null then
-        perform memos_private.refuse_argument('p_memory_id', 'it is null', 'pass the id of a memory');
-    end if;
     loop
         select * into v_old
         from memos_private.memory as m
@@ -38,6 +31,29 @@ begin
     delete from memos_private.memory_usage as u where u.user_id = p_user_id and u.memory_id = p_memory_id;
     delete from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = p_memory_id;
     return true;
+end
+$body$;
+comment on function memos_private.remove_memory is
+    'Moves a memory to the history, in the entered user''s context; false when there is none.';
+
+create or replace function memos.delete_memory(
+    p_user_id   uuid,
+    p_memory_id uuid,
+    p_reason    text default 'user_request'
+)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+set memos.user_id = ''
+as $body$
+begin
+    perform memos_private.enter_user_context(p_user_id);
+    if p_memory_id is null then
+        perform memos_private.refuse_argument('p_memory_id', 'it is null', 'pass the id of a memory');
+    end if;
+    return memos_private.remove_memory(p_user_id, p_memory_id, p_reason);
 end
 $body$;
 comment on function memos.delete_memory is

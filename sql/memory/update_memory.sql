@@ -19,6 +19,7 @@ declare
     ];
     v_old memos_private.memory;
     v_new memos_private.memory;
+    v_input memos_private.memory_input;
     v_now timestamptz;
 begin
     perform memos_private.enter_user_context(p_user_id);
@@ -82,11 +83,14 @@ begin
     if v_new is not distinct from v_old then
         return v_old.version;
     end if;
-    perform memos_private.require_valid_memories(array[row(
+    v_input := row(
         1, p_memory_id, v_new.content, null, v_new.language, v_new.kind, v_new.tags, v_new.metadata,
         v_new.importance, v_new.confidence, v_new.privacy_level, v_new.provenance, v_new.session_id,
         v_new.position, v_new.occurred_at, v_new.valid_from, v_new.valid_until, null, null
-    )::memos_private.memory_input]);
+    );
+    perform memos_private.require_valid_memories(array[v_input]);
+    select a.content, a.privacy_level into v_new.content, v_new.privacy_level
+    from unnest(memos_private.admit_memories(p_user_id, array[v_input], false)) as a;
     if v_new.valid_from is null then
         perform memos_private.refuse_argument(
             'p_changes', 'valid_from is null', 'a finite time, or leave the key out'
@@ -140,4 +144,5 @@ comment on function memos.update_memory is
     'object of new values (keys of add_memory, valid_from, valid_until). New content is true from now on '
     '(or from valid_from, or occurred_at, if given) and the old content stays true before; a valid_from '
     'not after the old one corrects it for all time. Nothing really changed: the version stays. '
-    'p_expected_version guards against lost updates. Errors: MO001, MO400, MO403, MO404, MO409.';
+    'p_expected_version guards against lost updates. Errors: MO001, MO400, MO403, MO404, MO409, '
+    'MO451.';

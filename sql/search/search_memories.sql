@@ -54,6 +54,7 @@ declare
     v_search_id uuid;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_consent(p_user_id, 'recalling');
     perform memos_private.require_valid_search(
         p_query, p_embedding is not null, p_limit, p_token_budget, p_metadata, p_from, p_until, p_fusion,
         p_rrf_k, p_include_cold, p_explain, p_record, p_purpose, p_now
@@ -134,4 +135,4 @@ comment on function memos.search_memories is
     'memos_admin.search_profiles, under those of p_weights. A query without a word to look for finds by '
     'its vector; without one, nothing. p_explain: why each row is there. p_record: keep ids and ranks '
     'under search_id, with p_purpose, for memos.replay_search, and count the rows as used '
-    '(memos.record_access). Ties go to the older id. Errors: MO001, MO400, MO403.';
+    '(memos.record_access). Ties go to the older id. Errors: MO001, MO400, MO403, MO451.';

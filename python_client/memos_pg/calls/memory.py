@@ -164,15 +164,11 @@ class MemoryCalls:
         model: str | None = None,
     ) -> Call[list[StoredMemory]]:
         """Store many memories in one statement: all of them, or none."""
-        objects = [
-            {key: value for key, value in _mapping(memory).items() if value is not None}
-            for memory in memories
-        ]
         return call(
             "memos.add_memories",
             many(StoredMemory),
             user=self.user,
-            memories=objects,
+            memories=json_objects(memories),
             embeddings=embeddings,
             model=model,
         )
@@ -254,6 +250,14 @@ class MemoryCalls:
     def memory_stats(self) -> Call[MemoryStats]:
         """Counts and sizes of what the user has stored."""
         return call("memos.memory_stats", one(MemoryStats), user=self.user)
+
+
+def json_objects(memories: Iterable[NewMemory | Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Memories as the functions take them: what is None is left out."""
+    return [
+        {key: value for key, value in _mapping(memory).items() if value is not None}
+        for memory in memories
+    ]
 
 
 def _mapping(memory: NewMemory | Mapping[str, Any]) -> Mapping[str, Any]:
