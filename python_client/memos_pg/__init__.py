@@ -2,6 +2,7 @@
 
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
+from memos_pg.calls.context import ContextKey
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
@@ -28,6 +29,7 @@ __all__ = [
     "BrokenInvariant",
     "ClaimedEmbedding",
     "Conflict",
+    "ContextKey",
     "EmbeddingStatus",
     "MemOS",
     "MemOSError",

@@ -149,6 +149,9 @@ class AsyncMemOS:
     embed_pending = awaited(AdminCalls.embed_pending)
     embedding_status = awaited(AdminCalls.embedding_status)
     mint_context = awaited(AdminCalls.mint_context)
+    rotate_context_key = awaited(AdminCalls.rotate_context_key)
+    retire_context_key = awaited(AdminCalls.retire_context_key)
+    context_keys = awaited(AdminCalls.context_keys)
 
 
 @asynccontextmanager

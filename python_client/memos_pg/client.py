@@ -149,6 +149,9 @@ class MemOS:
     embed_pending = executed(AdminCalls.embed_pending)
     embedding_status = executed(AdminCalls.embedding_status)
     mint_context = executed(AdminCalls.mint_context)
+    rotate_context_key = executed(AdminCalls.rotate_context_key)
+    retire_context_key = executed(AdminCalls.retire_context_key)
+    context_keys = executed(AdminCalls.context_keys)
 
 
 @contextmanager

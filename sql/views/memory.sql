@@ -1,10 +1,12 @@
 -- Owned by memos_owner, whose row-level security reads the setting memos.user_id, which anybody can
 -- write; the predicate on the verified user closes that, and the barrier keeps a caller's own
--- functions behind it.
+-- functions behind it. The column user_id is the setting, which row-level security has compared with
+-- the row: with the row's own column, `explain ... where user_id = ...` would tell from the statistics
+-- whether somebody else is known here.
 create or replace view memos.memory with (security_barrier) as
-select user_id, memory_id, version, content, kind, tags, metadata, importance, confidence,
-    privacy_level, provenance, session_id, position, occurred_at, valid_from, valid_until, recorded_at,
-    pinned, tier
+select (select nullif(current_setting('memos.user_id', true), '')::uuid) as user_id, memory_id, version,
+    content, kind, tags, metadata, importance, confidence, privacy_level, provenance, session_id, position,
+    occurred_at, valid_from, valid_until, recorded_at, pinned, tier
 from memos_private.memory
 where user_id = (select memos.current_user_id());
 comment on view memos.memory is
@@ -12,9 +14,9 @@ comment on view memos.memory is
     'with set_config(''memos.user_id'', ..., true). Without one there are no rows.';
 
 create or replace view memos.memory_version with (security_barrier) as
-select user_id, memory_id, version, content, kind, tags, metadata, importance, confidence,
-    privacy_level, provenance, session_id, position, occurred_at, valid_from, valid_until, recorded_at,
-    superseded_at as recorded_until, change, reason
+select (select nullif(current_setting('memos.user_id', true), '')::uuid) as user_id, memory_id, version,
+    content, kind, tags, metadata, importance, confidence, privacy_level, provenance, session_id, position,
+    occurred_at, valid_from, valid_until, recorded_at, superseded_at as recorded_until, change, reason
 from memos_private.memory_version
 where user_id = (select memos.current_user_id());
 comment on view memos.memory_version is
