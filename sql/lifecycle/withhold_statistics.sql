@@ -1,6 +1,6 @@
--- The planner's statistics hold samples of a column: values that outlive their row, and that EXPLAIN
--- gives away, bound by bound, to whoever may compare the column in a view. No plan depends on those of
--- free text. Partitions do not inherit the choice.
+-- The planner's statistics hold samples of a column: values that outlive their row, its erasure
+-- included, until somebody analyses the table again. No plan depends on those of free text. Partitions
+-- do not inherit the choice.
 create or replace function memos_private.withhold_statistics()
 returns void
 language plpgsql
