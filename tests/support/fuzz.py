@@ -491,7 +491,6 @@ def setting(a: Attacker) -> str:
             "reset role",
             f"set session authorization {role if role != 'none' else 'default'}",
             f"select set_config('role', {quoted(role)}, false)",
-            f"alter role current_user set {name} = {value}",
             f"select memos.use_context({quoted(forged(a))}, {r.random() < 0.5})",
             f"select memos.use_context({quoted(a.token or '')}, {r.random() < 0.5})",
             f"select memos.use_context({quoted(a.token or '')}, {r.random() < 0.5})",
