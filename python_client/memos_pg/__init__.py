@@ -2,6 +2,7 @@
 
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
+from memos_pg.calls.context import ContextKey
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
 from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
 from memos_pg.calls.holds import LegalHold
@@ -73,6 +74,7 @@ __all__ = [
     "Contradiction",
     "Consent",
     "ConsentRecord",
+    "ContextKey",
     "EmbeddingStatus",
     "EvictedPrefix",
     "Fact",

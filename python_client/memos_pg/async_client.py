@@ -158,6 +158,9 @@ class AsyncMemOS:
     mint_context = awaited(AdminCalls.mint_context)
     retention_parameters = awaited(AdminCalls.retention_parameters)
     set_retention = awaited(AdminCalls.set_retention)
+    rotate_context_key = awaited(AdminCalls.rotate_context_key)
+    retire_context_key = awaited(AdminCalls.retire_context_key)
+    context_keys = awaited(AdminCalls.context_keys)
 
 
 @asynccontextmanager

@@ -158,6 +158,9 @@ class MemOS:
     mint_context = executed(AdminCalls.mint_context)
     retention_parameters = executed(AdminCalls.retention_parameters)
     set_retention = executed(AdminCalls.set_retention)
+    rotate_context_key = executed(AdminCalls.rotate_context_key)
+    retire_context_key = executed(AdminCalls.retire_context_key)
+    context_keys = executed(AdminCalls.context_keys)
 
 
 @contextmanager

@@ -205,6 +205,40 @@ def _public_schema(connection: Connection) -> Iterator[Check]:
     )
 
 
+def _end_users(connection: Connection) -> Iterator[Check]:
+    """What sessions of end users could make, or hear from each other."""
+    temporary = _value(
+        connection, "select has_database_privilege('memos_user', current_database(), 'temporary')"
+    )
+    name = "temporary objects"
+    if temporary:
+        advice = "Run: revoke temporary on database ... from public (the API needs none)"
+        yield Check(name, "warn", "end users may create some", advice)
+    else:
+        yield Check(name, "ok", "end users may create none")
+    talkative = _names(
+        connection,
+        """
+        select r.rolname
+        from pg_roles as r
+        where r.rolcanlogin and not r.rolsuper and pg_has_role(r.oid, 'memos_user', 'member')
+            and not pg_has_role(r.oid, 'memos_app', 'member')
+            and 'track_activities=off' <> all (coalesce(r.rolconfig, '{}'))
+        order by 1
+        """,
+    )
+    name = "statements of end users"
+    if talkative:
+        yield Check(
+            name,
+            "warn",
+            f"users who share a login see each other's: {', '.join(talkative)}",
+            "Run, as superuser: alter role ... set track_activities = off",
+        )
+    else:
+        yield Check(name, "ok", "hidden from each other in pg_stat_activity")
+
+
 def _row_security(connection: Connection) -> Iterator[Check]:
     rows = connection.execute(
         """
@@ -399,6 +433,7 @@ _SERVER: list[Callable[[Connection], Iterator[Check]]] = [_server, _extensions]
 _INSTALLATION: list[Callable[[Connection], Iterator[Check]]] = [
     _roles,
     _public_schema,
+    _end_users,
     _row_security,
     _functions,
     _indexes,

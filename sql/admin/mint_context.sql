@@ -1,4 +1,8 @@
-create or replace function memos_admin.mint_context(p_user_id uuid, p_ttl interval default '1 hour')
+create or replace function memos_admin.mint_context(
+    p_user_id uuid,
+    p_ttl     interval default '1 hour',
+    p_purpose text default null
+)
 returns text
 language plpgsql
 volatile
@@ -6,7 +10,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    v_key_id constant int := memos_private.newest_context_key();
+    v_key_id constant int := (select max(k.key_id) from memos_private.context_key as k);
     v_payload text;
 begin
     if p_user_id is null then
@@ -17,12 +21,20 @@ begin
             'p_ttl', coalesce(format('it is %s', p_ttl), 'it is null'), 'more than 0, at most 30 days'
         );
     end if;
+    if p_purpose !~ '\S' or length(p_purpose) > 256 then
+        perform memos_private.refuse_argument(
+            'p_purpose', format('it has %s characters, or is blank', length(p_purpose)),
+            'null, or 1 to 256 characters'
+        );
+    end if;
     v_payload := format(
-        '1.%s.%s.%s', v_key_id, p_user_id, ceil(extract(epoch from clock_timestamp() + p_ttl))::bigint
+        '2.%s.%s.%s.%s', v_key_id, p_user_id,
+        ceil(extract(epoch from clock_timestamp() + p_ttl))::bigint,
+        encode(convert_to(p_purpose, 'UTF8'), 'hex')
     );
     return v_payload || '.' || memos_private.sign_context(v_payload, v_key_id);
 end
 $body$;
 comment on function memos_admin.mint_context is
-    'A signed context for memos.use_context: binds a session to that user until p_ttl has passed. '
-    'Hand it to the user''s own connection; whoever holds it is the user. Errors: MO400.';
+    'A signed context for memos.use_context: binds a session to that user, for that purpose, until p_ttl '
+    'has passed. Hand it to the user''s own connection; whoever holds it is the user. Errors: MO400.';

@@ -6,12 +6,15 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    v_token constant text := nullif(current_setting('memos.context', true), '');
+    v_token constant text := current_setting('memos.context', true);
 begin
-    if v_token is not null then
+    if v_token <> '' then
         return memos_private.verify_context(v_token);
     end if;
     if memos_private.may_name_users() then
+        if v_token is not null and memos_private.is_bound() then
+            perform memos_private.refuse_unbinding();
+        end if;
         return nullif(current_setting('memos.user_id', true), '')::uuid;
     end if;
     return null;

@@ -22,14 +22,15 @@ stable
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    v_token constant text := nullif(current_setting('memos.context', true), '');
+    -- Null where none has ever been set in this session: then it was never bound either.
+    v_token constant text := current_setting('memos.context', true);
 begin
     if p_user_id is null then
         perform memos_private.refuse_argument(
             'p_user_id', 'it is null', 'pass the uuid of a user: memos.user_id(''your id'')'
         );
     end if;
-    if v_token is not null then
+    if v_token <> '' then
         if memos_private.verify_context(v_token) <> p_user_id then
             raise exception 'this session is bound to another user'
                 using errcode = 'MO403',
@@ -41,6 +42,8 @@ begin
             using errcode = 'MO001',
                 detail = format('role %s has to present a signed context', memos_private.caller()),
                 hint = 'call memos.use_context with a token from memos_admin.mint_context first';
+    elsif v_token is not null and memos_private.is_bound() then
+        perform memos_private.refuse_unbinding();
     end if;
     perform set_config('memos.user_id', p_user_id::text, true);
 end

@@ -65,6 +65,7 @@ begin
         execute format('alter table %s enable row level security', v_partition);
         execute format('alter table %s force row level security', v_partition);
     end loop;
+    perform memos_private.withhold_statistics();
 end
 $body$;
 comment on function memos_private.protect_partitions is

@@ -82,7 +82,7 @@ begin
         v_search_id := gen_random_uuid();
         insert into memos_private.search_record (user_id, search_id, searched_at, purpose, settings)
         values (
-            p_user_id, v_search_id, clock_timestamp(), p_purpose,
+            p_user_id, v_search_id, clock_timestamp(), coalesce(p_purpose, memos_private.current_purpose()),
             jsonb_strip_nulls(jsonb_build_object(
                 'limit', p_limit, 'token_budget', p_token_budget, 'kinds', p_kinds, 'tags', p_tags,
                 'session_id', p_session_id, 'from', p_from, 'until', p_until, 'valid_at', p_valid_at,
@@ -134,5 +134,6 @@ comment on function memos.search_memories is
     'switches off. p_profile: weights and k of '
     'memos_admin.search_profiles, under those of p_weights. A query without a word to look for finds by '
     'its vector; without one, nothing. p_explain: why each row is there. p_record: keep ids and ranks '
-    'under search_id, with p_purpose, for memos.replay_search, and count the rows as used '
-    '(memos.record_access). Ties go to the older id. Errors: MO001, MO400, MO403, MO451.';
+    'under search_id, with p_purpose or that of the signed context, for memos.replay_search, and count '
+    'the rows as used (memos.record_access). Ties go to the older id. '
+    'Errors: MO001, MO400, MO403, MO451.';

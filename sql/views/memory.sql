@@ -1,21 +1,26 @@
 -- Owned by memos_owner, whose row-level security reads the setting memos.user_id, which anybody can
 -- write; the predicate on the verified user closes that, and the barrier keeps a caller's own
--- functions behind it.
+-- functions behind it. "offset 0" keeps every condition of the caller behind it: comparisons of text
+-- and of uuids count as leakproof and would be evaluated on everybody's rows first, where EXPLAIN
+-- ANALYZE tells whether one of them was true, and EXPLAIN for how many it is likely to be.
 create or replace view memos.memory with (security_barrier) as
 select user_id, memory_id, version, content, kind, tags, metadata, importance, confidence,
     privacy_level, provenance, session_id, position, occurred_at, valid_from, valid_until, recorded_at,
     pinned, tier
 from memos_private.memory_of_any_tier
-where user_id = (select memos.current_user_id());
+where user_id = (select memos.current_user_id())
+offset 0;
 comment on view memos.memory is
-    'The current user''s memories of every tier as they are now. Set the user with memos.use_context, or as memos_app '
-    'with set_config(''memos.user_id'', ..., true). Without one there are no rows.';
+    'The current user''s memories of every tier as they are now. Set the user with memos.use_context, or '
+    'as memos_app with set_config(''memos.user_id'', ..., true). Without one there are no rows. A query '
+    'reads all of the user''s memories: memos.get_memory finds one.';
 
 create or replace view memos.memory_version with (security_barrier) as
 select user_id, memory_id, version, content, kind, tags, metadata, importance, confidence,
     privacy_level, provenance, session_id, position, occurred_at, valid_from, valid_until, recorded_at,
     superseded_at as recorded_until, change, reason
 from memos_private.memory_version
-where user_id = (select memos.current_user_id());
+where user_id = (select memos.current_user_id())
+offset 0;
 comment on view memos.memory_version is
     'Every version of the current user''s memories, superseded and deleted ones included.';

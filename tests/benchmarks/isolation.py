@@ -1,8 +1,12 @@
-"""What row-level security costs a search."""
+"""What row-level security costs a search, and a signed context a call."""
 
 from __future__ import annotations
 
-from psycopg import sql
+from contextlib import ExitStack
+from functools import partial
+
+import numpy as np
+from psycopg import Connection, sql
 
 from tests.benchmarks.corpus import DIMENSIONS, Workshop, connect
 from tests.benchmarks.measure import Ratio, Report, compared, interleaved, p50_ratio, say
@@ -10,6 +14,8 @@ from tests.benchmarks.search import LIMIT, asker
 from tests.support.postgres import Database
 
 MOST = 1.05
+CALLS = 100  # in one statement, so that the way to the server counts for little
+MOST_MICROSECONDS = 50
 
 
 def run(workshop: Workshop) -> list[Report]:
@@ -36,14 +42,67 @@ def run(workshop: Workshop) -> list[Report]:
             ratios.append(Ratio(f"p50, user of {size:,}, row security on", "off", value, MOST))
     unguarded.drop()
     return [
+        _contexts(workshop),
         Report(
             "isolation: row-level security on and off",
             f"{crowd.total:,} rows of {crowd.users} users, {DIMENSIONS:,} dimensions, limit "
             f"{LIMIT}. off: switched off for all {tables} tables, in a copy of the database.",
             rows,
             ratios,
-        )
+        ),
     ]
+
+
+def _contexts(workshop: Workshop) -> Report:
+    """The same calls by the bot, which names the user, and in sessions bound to her."""
+    crowd = workshop.large
+    user = crowd.people[workshop.sizes[0]].user_id
+    token = crowd.database.token(user)
+    say(f"{CALLS} calls in a statement, with and without a signed context")
+    with ExitStack() as stack:
+        sessions = {
+            name: stack.enter_context(connect(crowd.database, role))
+            for name, role in (
+                ("memos_app, no context", "memos_app"),
+                ("memos_app, bound", "memos_app"),
+                ("memos_user, bound", "memos_user"),
+            )
+        }
+        free, *bound = sessions
+        for name in bound:
+            sessions[name].execute("select memos.use_context(%s, false)", (token,))
+        ids = sessions[free].execute(
+            "select array_agg(memory_id) from memos.list_memories(%s, p_limit => %s)", (user, CALLS)
+        )
+        arguments = (*ids.fetchone(), user)
+        contenders = {
+            name: partial(_get_often, connection, arguments)
+            for name, connection in sessions.items()
+        }
+        seconds = interleaved(contenders, workshop.rounds(1_000))
+    added = {name: float(np.median(seconds[name] - seconds[free]) * 1e6 / CALLS) for name in bound}
+    return Report(
+        "isolation: a signed context",
+        f"{CALLS} calls of get_memory in one statement.",
+        compared(seconds, [(name, free) for name in sessions]),
+        [
+            Ratio(
+                f"microseconds that a context adds to a call, {name}",
+                "none",
+                value,
+                MOST_MICROSECONDS,
+            )
+            for name, value in added.items()
+        ],
+    )
+
+
+def _get_often(connection: Connection, arguments: tuple[object, ...], _: int) -> None:
+    connection.execute(
+        "select count(g.version) from unnest(%s::uuid[]) as i "
+        "cross join lateral memos.get_memory(%s, i) as g",
+        arguments,
+    )
 
 
 def _disable_row_security(database: Database) -> int:

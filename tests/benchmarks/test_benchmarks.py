@@ -49,6 +49,7 @@ def test_prints_tables_and_writes_the_same_numbers(tmp_path: Path) -> None:
         "ingest: an import into a new database",
         "search: one user's search",
         "search: growth with the rows of others",
+        "isolation: a signed context",
         "isolation: row-level security on and off",
         "lifecycle: a pass of maintenance",
         "scratchpad: sixteen workers on one",

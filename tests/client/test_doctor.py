@@ -167,3 +167,20 @@ def test_embeddings_are_counted(database: Database) -> None:
         connection.execute("update memos_private.embedding_queue set failed_at = now()")
     check = found(database)["embeddings three"]
     assert (check.level, "1 failed" in check.message) == ("fail", True)
+
+
+def test_names_logins_whose_users_hear_each_other(database: Database) -> None:
+    names = ("temporary objects", "statements of end users")
+    with database.connect() as superuser:
+        superuser.execute(f"grant temporary on database {database.name} to public")
+        superuser.execute("create role gateway login in role memos_user")
+        try:
+            checks = found(database)
+            assert [checks[name].level for name in names] == ["warn", "warn"]
+            assert "gateway" in checks["statements of end users"].message
+            superuser.execute(f"revoke temporary on database {database.name} from public")
+            superuser.execute("alter role gateway set track_activities = off")
+            checks = found(database)
+            assert [checks[name].level for name in names] == ["ok", "ok"]
+        finally:
+            superuser.execute("drop role gateway")

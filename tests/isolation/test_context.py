@@ -154,20 +154,23 @@ def test_request_ids_and_contents_of_others_do_not_collide(
 
 def tampered(token: str, other: uuid.UUID) -> dict[str, str]:
     """The token, changed in every part, and things that are no token."""
-    version, key, user, expiry, signature = token.split(".")
+    version, key, user, expiry, purpose, signature = token.split(".")
     parts = {
-        "another user": [version, key, str(other), expiry, signature],
-        "a later expiry": [version, key, user, str(int(expiry) + 3600), signature],
-        "an unknown key": [version, "2", user, expiry, signature],
-        "a huge key": [version, "9" * 30, user, expiry, signature],
-        "another version": ["2", key, user, expiry, signature],
-        "a flipped signature": [version, key, user, expiry, signature[::-1]],
-        "an empty signature": [version, key, user, expiry, ""],
-        "a short signature": [version, key, user, expiry, signature[:-1]],
-        "no signature": [version, key, user, expiry],
-        "more parts": [version, key, user, expiry, signature, signature],
-        "upper case": [version, key, user.upper(), expiry, signature],
-        "no user": [version, key, "-" * 36, expiry, signature],
+        "another user": [version, key, str(other), expiry, purpose, signature],
+        "a later expiry": [version, key, user, str(int(expiry) + 3600), purpose, signature],
+        "another purpose": [version, key, user, expiry, "aa", signature],
+        "an unknown key": [version, "2", user, expiry, purpose, signature],
+        "a huge key": [version, "9" * 30, user, expiry, purpose, signature],
+        "another version": ["1", key, user, expiry, purpose, signature],
+        "a form without purpose": ["1", key, user, expiry, signature],
+        "a flipped signature": [version, key, user, expiry, purpose, signature[::-1]],
+        "an empty signature": [version, key, user, expiry, purpose, ""],
+        "a short signature": [version, key, user, expiry, purpose, signature[:-1]],
+        "no signature": [version, key, user, expiry, purpose],
+        "more parts": [version, key, user, expiry, purpose, signature, signature],
+        "upper case": [version, key, user.upper(), expiry, purpose, signature],
+        "a signature in upper case": [version, key, user, expiry, purpose, signature.upper()],
+        "no user": [version, key, "-" * 36, expiry, purpose, signature],
     }
     return {name: ".".join(values) for name, values in parts.items()} | {
         "blanks around it": f" {token} ",
