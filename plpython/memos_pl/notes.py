@@ -142,7 +142,7 @@ def _runs(sentence: str) -> list[list[str]]:
     for fragment in sentence.translate(_CHARACTERS).split("\n"):
         run: list[str] = []
         for word in fragment.split():
-            stripped = word.strip("'’-")
+            stripped = word.strip("'’-").removesuffix("'s").removesuffix("’s")
             if _has_no_spaces(stripped):
                 found += [[word] for word in _unspaced_words(stripped)]
             elif stripped and _is_content(stripped):
