@@ -75,7 +75,8 @@ create table if not exists memos_private.evolution_change (
     constraint evolution_target_is_known check (target in ('memory', 'note', 'link'))
 );
 comment on table memos_private.evolution_change is
-    'Rows that an evolution changed, as they were before (null: not there) and after.';
+    'Rows that an evolution changed, as they were before (null: not there) and after; what a memory said '
+    'is in memory_history only.';
 
 select memos_private.protect_user_table('memos_private.memory_note');
 select memos_private.protect_user_table('memos_private.note_queue');

@@ -183,7 +183,8 @@ begin
             insert into memos_private.evolution_change (
                 user_id, evolution_id, ordinal, target, memory_id, before, after
             )
-            select p_user_id, v_evolution_id, v_ordinal, 'memory', v_id, to_jsonb(v_memory), to_jsonb(m)
+            select p_user_id, v_evolution_id, v_ordinal, 'memory', v_id, to_jsonb(v_memory) - 'content',
+                to_jsonb(m) - 'content'
             from memos_private.memory as m
             where m.user_id = p_user_id and m.memory_id = v_id;
         end if;
@@ -382,17 +383,32 @@ declare
         'session_id', 'position', 'occurred_at', 'valid_from', 'valid_until'
     ];
     v_memory_id constant uuid := p_before ->> 'memory_id';
-    v_hash constant bytea := memos_private.content_hash(p_before ->> 'content');
+    v_content constant text := (
+        select h.content
+        from memos_private.memory_history as h
+        where h.user_id = p_user_id and h.memory_id = v_memory_id
+            and h.version = (p_before ->> 'version')::int
+        limit 1
+    );
     v_rewritten constant boolean := (
-        select m.content_hash <> v_hash
+        select m.content <> v_content
         from memos_private.memory as m
         where m.user_id = p_user_id and m.memory_id = v_memory_id
     );
     v_version int;
 begin
+    if v_content is null then
+        perform memos_private.refuse_changed(format(
+            'version %s of memory %s is no longer on record', p_before ->> 'version', v_memory_id
+        ));
+    end if;
     v_version := memos.update_memory(
         p_user_id, v_memory_id,
-        (select jsonb_object_agg(b.key, b.value) from jsonb_each(p_before) as b where b.key = any (v_keys)),
+        (
+            select jsonb_object_agg(b.key, b.value)
+            from jsonb_each(p_before || jsonb_build_object('content', v_content)) as b
+            where b.key = any (v_keys)
+        ),
         null, p_reason
     );
     if v_rewritten then
