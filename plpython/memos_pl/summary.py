@@ -23,7 +23,7 @@ ITERATIONS = 50
 TOO_ALIKE = 0.7
 # Whatever has a digit, a capital inside of a sentence, or says no.
 _CRITICAL = re.compile(
-    r"\S*\d\S*|(?<=\s)[^\W\d_a-z]\w*|\b\w+n['’]t\b"
+    r"\S*\d\S*|(?<=\s)[^\W\d_a-z]\w*|\b\w+n['\u2019]t\b"
     r"|\b(?i:no|not|never|none|nobody|nothing|neither|nor|without|cannot|stopp?e?d?|quit|nicht|kein\w*"
     r"|nie|ohne|ne|pas|non|jamais|sans|nunca|sin|não|sem|mai|senza|niet|geen)\b"
 )

@@ -2,9 +2,18 @@
 
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
+from memos_pg.calls.consolidation import Consolidation, ConsolidationAction, Duplicate
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
+from memos_pg.calls.notes import (
+    Evolution,
+    ImportedNetwork,
+    ListedNote,
+    Note,
+    NoteStatus,
+    RecordedEvolution,
+)
 from memos_pg.calls.search import SearchResult
 from memos_pg.client import MemOS, User
 from memos_pg.errors import (
@@ -28,7 +37,13 @@ __all__ = [
     "BrokenInvariant",
     "ClaimedEmbedding",
     "Conflict",
+    "Consolidation",
+    "ConsolidationAction",
+    "Duplicate",
     "EmbeddingStatus",
+    "Evolution",
+    "ImportedNetwork",
+    "ListedNote",
     "MemOS",
     "MemOSError",
     "Memory",
@@ -39,7 +54,10 @@ __all__ = [
     "NoUserContext",
     "NotFound",
     "NotYours",
+    "Note",
+    "NoteStatus",
     "QuotaExceeded",
+    "RecordedEvolution",
     "Refused",
     "RelatedMemory",
     "SearchResult",

@@ -104,7 +104,7 @@ def _extensions(connection: Connection) -> Iterator[Check]:
         """
     ).fetchall()
     found = {row.name: row for row in rows}
-    for name in ("vector", "pg_partman", "pgcrypto", "unaccent"):
+    for name in ("vector", "pg_partman", "pgcrypto", "pg_trgm", "unaccent"):
         row = found.get(name)
         if row is None:
             yield Check(

@@ -5,10 +5,12 @@ argument left at None is not sent, so that the SQL function's own default holds.
 """
 
 from memos_pg.calls.base import HALFVEC, Call, Vector, argument_type, register_halfvec
+from memos_pg.calls.consolidation import ConsolidationCalls
 from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
 from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
+from memos_pg.calls.notes import NoteAdminCalls, NoteCalls
 from memos_pg.calls.search import SearchCalls
 
 __all__ = [
@@ -27,6 +29,8 @@ class UserCalls(
     MemoryCalls,
     SearchCalls,
     LinkCalls,
+    NoteCalls,
+    ConsolidationCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 
@@ -34,5 +38,6 @@ class UserCalls(
 class AdminCalls(
     ContextAdminCalls,
     EmbeddingAdminCalls,
+    NoteAdminCalls,
 ):
     """The functions of schema memos_admin, for operators and workers."""

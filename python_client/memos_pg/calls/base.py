@@ -58,6 +58,10 @@ def one(model: type[T]) -> Shape[T]:
     return Shape(_columns(model), lambda rows: model(*_only(rows, model)))
 
 
+def optional(model: type[T]) -> Shape[T | None]:
+    return Shape(_columns(model), lambda rows: model(*_only(rows, model)) if rows else None)
+
+
 def scalar(kind: type[T]) -> Shape[T]:
     def read(rows: list[tuple[Any, ...]]) -> T:
         (value,) = _only(rows, kind)
@@ -150,6 +154,12 @@ def _uuid(name: str, value: Any) -> UUID:
         raise bad(name, "a uuid", value) from None
 
 
+def _uuids(name: str, value: Any) -> list[UUID]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise bad(name, "a list of uuids", value)
+    return [_uuid(name, item) for item in value]
+
+
 def _timestamp(name: str, value: Any) -> datetime:
     # Without a zone the server would read it in its own: the same call, another time.
     if not isinstance(value, datetime) or value.utcoffset() is None:
@@ -225,6 +235,7 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
     "real": _real,
     "boolean": _boolean,
     "uuid": _uuid,
+    "uuid[]": _uuids,
     "jsonb": _json,
     "timestamptz": _timestamp,
     "interval": _interval,
@@ -235,12 +246,17 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
 #: An argument's name says its type: the same name means the same thing in every function.
 _TYPES: dict[str, str] = {
     "after": "uuid",
+    "at_most": "interval",
     "changes": "jsonb",
     "confidence": "real",
     "content": "text",
+    "context": "text",
     "dimensions": "int",
+    "dry_run": "boolean",
     "embedding": "public.halfvec",
     "embeddings": "public.halfvec[]",
+    "evolution_id": "uuid",
+    "evolve": "boolean",
     "expected_version": "int",
     "explain": "boolean",
     "external_id": "text",
@@ -250,39 +266,53 @@ _TYPES: dict[str, str] = {
     "fusion": "text",
     "importance": "real",
     "include_cold": "boolean",
+    "include_derived": "boolean",
+    "keyword": "text",
+    "keywords": "text[]",
     "kind": "text",
     "kinds": "text[]",
     "language": "text",
     "lease": "interval",
     "limit": "int",
+    "made_by": "text",
+    "max_clusters": "int",
     "max_depth": "int",
     "max_links": "int",
     "memories": "jsonb",
     "memory_id": "uuid",
+    "merge": "boolean",
     "metadata": "jsonb",
     "min_similarity": "real",
+    "min_sources": "int",
     "min_weight": "real",
     "model": "text",
     "name": "text",
-    "occurred_at": "timestamptz",
+    "network": "jsonb",
     "now": "timestamptz",
+    "occurred_at": "timestamptz",
     "options": "jsonb",
     "pinned": "boolean",
     "position": "int",
     "privacy_level": "text",
-    "provenance": "text",
     "profile": "text",
+    "provenance": "text",
     "provider": "text",
     "purpose": "text",
     "query": "text",
     "reason": "text",
     "record": "boolean",
     "recorded_at": "timestamptz",
+    "remake": "boolean",
     "request_id": "text",
     "results": "jsonb",
     "rrf_k": "int",
+    "run_id": "uuid",
     "search_id": "uuid",
     "session_id": "text",
+    "set_aside_sources": "boolean",
+    "source_ids": "uuid[]",
+    "summarize": "boolean",
+    "tag": "text",
     "tags": "text[]",
     "texts": "text[]",
     "to": "uuid",
