@@ -59,7 +59,7 @@ TAG_RULES = {
     r"november|december)\b",
     "amount": r"[$€£¥]\s?\d|\d\s?(?:%|€|£|(?:mcg|mg|ml|kg|km|cm|mm|miles?|hours?|minutes?|dollars?|"
     r"euros?|tablets?|pills?)\b)",
-    "contact": r"[\w.+-]+@[\w-]+\.\w|\+\d[\d ()-]{6,}\d",
+    "contact": r"\b[\w.+-]{1,64}@[\w-]{1,64}\.\w|\+\d[\d ()-]{6,20}\d",
     "link": r"\bhttps?://\S",
     "preference": r"\b(?:likes?|loves?|prefers?|hates?|enjoys?|dislikes?)\b|\bfavou?rite\b",
     "plan": r"\b(?:i'll|we'll|will|going to|plan(?:s|ning)? to|tomorrow|next (?:week|month|year))"
@@ -228,12 +228,11 @@ def _keywords(runs: Sequence[tuple[int, list[str]]], scores: Mapping[str, float]
             found.setdefault(key, (score, spelled if name else key))
     ranked = sorted(found, key=lambda key: (-found[key][0] * math.sqrt(counted[key]), key))
     chosen: list[str] = []
+    used: set[str] = set()
     for key in ranked:
-        if len(chosen) == MOST_KEYWORDS:
-            break
-        words = set(key.split())
-        if not any(words <= set(other.split()) for other in chosen):
+        if len(chosen) < MOST_KEYWORDS and not used.issuperset(key.split()):
             chosen.append(key)
+            used.update(key.split())
     return [found[key][1] for key in chosen]
 
 
