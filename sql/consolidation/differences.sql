@@ -119,12 +119,21 @@ as $body$
 declare
     v_a constant text[] := memos_private.statement_tokens(p_a);
     v_b constant text[] := memos_private.statement_tokens(p_b);
+    v_common constant double precision := (
+        select count(*) from (select unnest(v_a) intersect select unnest(v_b)) as i
+    )::double precision / (
+        select greatest(count(*), 1) from (select unnest(v_a) union select unnest(v_b)) as u
+    );
+    v_differences constant text[] := memos_private.differences(p_a, p_b);
 begin
-    return memos_private.differences(p_a, p_b) && array['number', 'date', 'negation', 'name', 'order']
-        and 2 * (select count(*) from (select unnest(v_a) intersect select unnest(v_b)) as i)
-            >= (select count(*) from (select unnest(v_a) union select unnest(v_b)) as u);
+    -- The one word in which two long texts differ may be the name or the drug.
+    return v_differences <> '{}' and (
+        v_common >= 0.6
+        or v_common >= 0.4 and v_differences && array['number', 'date', 'negation', 'name', 'order']
+    );
 end
 $body$;
 comment on function memos_private.conflict is
-    'Whether two texts have at least half of their words in common and differ in a number, date, '
-    'negation, name or the order of words: then one may be the other''s correction or contradiction.';
+    'Whether two texts have most of their words in common and differ in the others, or many and differ '
+    'in a number, date, negation, name or the order of words: then one may be the other''s correction or '
+    'contradiction.';
