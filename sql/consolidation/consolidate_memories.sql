@@ -1,3 +1,38 @@
+-- All that a run touches at once and in the order of the ids, as everybody locks several memories; with
+-- the other ends of their links, which are moved along when one is set aside.
+create or replace function memos_private.lock_memories(p_user_id uuid, p_memory_ids uuid[])
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    perform memos_private.share_embedding_models();
+    perform from memos_private.memory as m
+    where m.user_id = p_user_id and m.memory_id = any (p_memory_ids || array(
+        select l.to_id from memos_private.memory_link as l
+        where l.user_id = p_user_id and l.from_id = any (p_memory_ids)
+        union
+        select l.from_id from memos_private.memory_link as l
+        where l.user_id = p_user_id and l.to_id = any (p_memory_ids)
+    ))
+    order by m.memory_id
+    for update;
+end
+$body$;
+comment on function memos_private.lock_memories is
+    'Locks memories and what they are linked with, until the transaction ends.';
+
+create or replace function memos_private.json_uuids(p_ids jsonb)
+returns uuid[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $body$
+    select array_agg(i.id::uuid order by i.n) from jsonb_array_elements_text(p_ids) with ordinality as i (id, n)
+$body$;
+comment on function memos_private.json_uuids is 'A JSON array of ids as an array.';
+
 create or replace function memos_private.memory_images(p_user_id uuid, p_memory_ids uuid[])
 returns jsonb
 language plpgsql
@@ -74,14 +109,10 @@ declare
     v_before jsonb;
     v_tags text[];
 begin
-    perform from memos_private.memory as m
-    where m.user_id = p_user_id and m.memory_id = any (p_keep_id || p_source_ids)
-    order by m.memory_id
-    for update;
     select * into v_keep
     from memos_private.memory as m
     where m.user_id = p_user_id and m.memory_id = p_keep_id;
-    -- Looked at again, now that nobody else can change them. No reason given: they have to say the same.
+    -- Looked at again, now that they are locked. No reason given: they have to say the same.
     v_source_ids := array(
         select m.memory_id
         from memos_private.memory as m
@@ -151,10 +182,6 @@ declare
     v_added record;
     v_before jsonb;
 begin
-    perform from memos_private.memory as m
-    where m.user_id = p_user_id and m.memory_id = any (p_source_ids)
-    order by m.memory_id
-    for update;
     v_sources := array(
         select m::memos_private.memory
         from memos_private.memory as m
@@ -224,40 +251,58 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    v_plan record;
+    v_merges jsonb := '[]';
+    v_summaries jsonb := '[]';
+    v_excluded uuid[];
+    v_plan jsonb;
     v_action jsonb;
     v_actions jsonb := '[]';
 begin
+    if p_merge then
+        select coalesce(jsonb_agg(to_jsonb(m)), '[]') into v_merges
+        from memos_private.plan_merges(p_user_id, p_max_clusters) as m;
+    end if;
+    if p_summarize then
+        v_excluded := array(
+            select s::uuid
+            from jsonb_array_elements(v_merges) as m
+            cross join lateral jsonb_array_elements_text(m -> 'source_ids') as s
+        );
+        select coalesce(jsonb_agg(jsonb_build_object('source_ids', c.source_ids)), '[]') into v_summaries
+        from memos_private.plan_summaries(
+            p_user_id, p_min_similarity, p_min_sources, p_max_clusters - jsonb_array_length(v_merges),
+            p_include_derived, v_excluded
+        ) as c;
+    end if;
+    if v_merges || v_summaries = '[]' then
+        return '[]';
+    end if;
+    perform memos_private.lock_memories(p_user_id, array(
+        select s::uuid
+        from jsonb_array_elements(v_merges || v_summaries) as p
+        cross join lateral jsonb_array_elements_text(
+            (p -> 'source_ids') || coalesce(p -> 'keep_id', '[]')
+        ) as s
+    ));
     insert into memos_private.consolidation_run (user_id, run_id, parameters)
     values (p_user_id, p_run_id, jsonb_build_object(
         'merge', p_merge, 'summarize', p_summarize, 'min_similarity', p_min_similarity,
         'min_sources', p_min_sources, 'max_clusters', p_max_clusters,
         'include_derived', p_include_derived, 'set_aside_sources', p_set_aside_sources
     ));
-    perform memos_private.share_embedding_models();
-    if p_merge then
-        for v_plan in select * from memos_private.plan_merges(p_user_id, p_max_clusters) loop
-            v_action := memos_private.merge_into(p_user_id, p_run_id, v_plan.keep_id, v_plan.source_ids, null);
-            if v_action is not null then
-                v_actions := v_actions || v_action;
-            end if;
-        end loop;
-    end if;
-    if p_summarize and jsonb_array_length(v_actions) < p_max_clusters then
-        for v_plan in
-            select * from memos_private.plan_summaries(
-                p_user_id, p_min_similarity, p_min_sources, p_max_clusters - jsonb_array_length(v_actions),
-                p_include_derived
-            )
-        loop
-            v_action := memos_private.summarize_into(
-                p_user_id, p_run_id, v_plan.source_ids, p_min_sources, p_set_aside_sources
-            );
-            if v_action is not null then
-                v_actions := v_actions || v_action;
-            end if;
-        end loop;
-    end if;
+    for v_plan in select p from jsonb_array_elements(v_merges) as p loop
+        v_action := memos_private.merge_into(
+            p_user_id, p_run_id, (v_plan ->> 'keep_id')::uuid, memos_private.json_uuids(v_plan -> 'source_ids'), null
+        );
+        v_actions := v_actions || coalesce(v_action, '[]');
+    end loop;
+    for v_plan in select p from jsonb_array_elements(v_summaries) as p loop
+        v_action := memos_private.summarize_into(
+            p_user_id, p_run_id, memos_private.json_uuids(v_plan -> 'source_ids'), p_min_sources,
+            p_set_aside_sources
+        );
+        v_actions := v_actions || coalesce(v_action, '[]');
+    end loop;
     if v_actions = '[]' then
         delete from memos_private.consolidation_run as r where r.user_id = p_user_id and r.run_id = p_run_id;
     end if;
@@ -402,7 +447,7 @@ begin
         end if;
     end loop;
     perform memos_private.lock_consolidation(p_user_id);
-    perform memos_private.share_embedding_models();
+    perform memos_private.lock_memories(p_user_id, p_memory_id || p_source_ids);
     insert into memos_private.consolidation_run (user_id, run_id, parameters)
     values (p_user_id, v_run_id, jsonb_build_object('merge_memories', true));
     v_action := memos_private.merge_into(p_user_id, v_run_id, p_memory_id, p_source_ids, p_reason);

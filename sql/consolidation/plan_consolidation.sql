@@ -20,6 +20,10 @@ as $body$
         join memos_private.memory_link as l on l.user_id = p_user_id and l.from_id = m.memory_id
         where m.user_id = p_user_id and m.memory_id = p_memory_id and m.provenance = 'model'
             and l.type = 'derived_from'
+    ) or exists (
+        -- Links to sources that are cold are cold, too.
+        select from memos_private.consolidation_action as a
+        where a.user_id = p_user_id and a.memory_id = p_memory_id and a.action = 'summarize'
     )
 $body$;
 comment on function memos_private.is_derived is
@@ -57,7 +61,8 @@ comment on function memos_private.plan_merges is
     'said, the most important, the oldest.';
 
 create or replace function memos_private.plan_summaries(
-    p_user_id uuid, p_min_similarity real, p_min_sources int, p_limit int, p_include_derived boolean
+    p_user_id uuid, p_min_similarity real, p_min_sources int, p_limit int, p_include_derived boolean,
+    p_excluded uuid[]
 )
 returns table (source_ids uuid[])
 language plpgsql
@@ -82,7 +87,8 @@ begin
         ) as p
         join memos_private.memory as x on x.user_id = p_user_id and x.memory_id = p.a
         join memos_private.memory as y on y.user_id = p_user_id and y.memory_id = p.b
-        where x.privacy_level = y.privacy_level
+        where p.a <> all (p_excluded) and p.b <> all (p_excluded)
+            and x.privacy_level = y.privacy_level
             and memos_private.may_be_consolidated(x) and memos_private.may_be_consolidated(y)
     );
     v_pairs := array(
@@ -109,7 +115,7 @@ begin
         from unnest(v_pairs) as p
         where p.neighbour_id in (select q.memory_id from unnest(v_pairs) as q)
     );
-    loop
+    while p_limit > 0 loop
         -- A star, no chain: each member is that similar to the one in the middle.
         select c.memory_ids into v_cluster
         from (
@@ -139,7 +145,6 @@ begin
         if cardinality(source_ids) >= p_min_sources then
             return next;
             p_limit := p_limit - 1;
-            exit when p_limit = 0;
         end if;
         v_pairs := array(
             select p::memos_private.near_pair
