@@ -29,7 +29,8 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $body$
-    select memos_private.maintain_partitions()
+    select memos_private.maintain_partitions();
+    select memos_private.maintain_cold_partitions();
 $body$;
 comment on function memos_admin.maintain_partitions is
     'Makes the partitions of the next twelve months, with row-level security.';

@@ -86,7 +86,8 @@ create or replace function memos_private.follow_links(
     p_dense_floor   double precision,
     p_lexical_floor double precision,
     p_scope         memos_private.version_key[],
-    p_limit         int
+    p_limit         int,
+    p_include_cold  boolean
 )
 returns memos_private.candidate[]
 language plpgsql
@@ -110,6 +111,18 @@ begin
                 from leaders as s
                 join memos_private.memory_link as l on l.user_id = p_user_id and l.to_id = s.memory_id
                 where l.origin <> 'automatic'
+                union all
+                select l.to_id, l.weight * s.score
+                from leaders as s
+                join memos_private.memory_link_cold as l
+                    on l.user_id = p_user_id and l.from_id = s.memory_id
+                where p_include_cold and l.origin <> 'automatic'
+                union all
+                select l.from_id, l.weight * s.score
+                from leaders as s
+                join memos_private.memory_link_cold as l
+                    on l.user_id = p_user_id and l.to_id = s.memory_id
+                where p_include_cold and l.origin <> 'automatic'
             ) as e
             where p_scope is null or e.memory_id in (select s.memory_id from unnest(p_scope) as s)
         )
@@ -148,7 +161,8 @@ create or replace function memos_private.fuse_calibrated(
     p_period  tstzrange,
     p_now     timestamptz,
     p_depth   int,
-    p_limit   int
+    p_limit   int,
+    p_include_cold boolean
 )
 returns memos_private.candidate[]
 language plpgsql
@@ -203,13 +217,20 @@ begin
         limit v_leaders * 2
     );
     if v_links > 0 and not p_as_of
-        and exists (
-            select from memos_private.memory_link as l
-            where l.user_id = p_user_id and l.origin <> 'automatic'
+        and (
+            exists (
+                select from memos_private.memory_link as l
+                where l.user_id = p_user_id and l.origin <> 'automatic'
+            )
+            or p_include_cold and exists (
+                select from memos_private.memory_link_cold as l
+                where l.user_id = p_user_id and l.origin <> 'automatic'
+            )
         )
     then
         v_candidates := memos_private.follow_links(
-            p_user_id, v_candidates, v_links, v_dense_floor, v_lexical_floor, p_scope, v_leaders * 2
+            p_user_id, v_candidates, v_links, v_dense_floor, v_lexical_floor, p_scope, v_leaders * 2,
+            p_include_cold
         );
     end if;
     return array(
@@ -221,7 +242,7 @@ begin
                 select s.memory_id, max(s.session_id) as session_id, max(s.happened_at) as happened_at,
                     max(s.importance) as importance, sum(s.context) as context
                 from memos_private.surroundings(
-                    p_user_id, v_candidates[:v_leaders], v_spread, p_scope, p_as_of
+                    p_user_id, v_candidates[:v_leaders], v_spread, p_scope, p_as_of, p_include_cold
                 ) as s
                 where p_scope is null or s.memory_id in (select v.memory_id from unnest(p_scope) as v)
                 group by s.memory_id
