@@ -7,23 +7,13 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $body$
 begin
-    update memos_private.memory as m
-    set tier = 'cold'
-    where m.user_id = p_user_id and m.memory_id = any (p_memory_ids);
+    if memos_private.move_to_tier(p_user_id, p_memory_ids, 'cold') < cardinality(p_memory_ids) then
+        raise exception 'a memory is being changed by another session'
+            using errcode = 'lock_not_available',
+                detail = 'it, or what it is linked with, could not be moved to the cold tier',
+                hint = 'repeat the call';
+    end if;
 end
 $body$;
-comment on function memos_private.set_aside is 'Moves memories to the cold tier.';
-
-create or replace function memos_private.bring_back(p_user_id uuid, p_memory_ids uuid[])
-returns void
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $body$
-begin
-    update memos_private.memory as m
-    set tier = 'warm'
-    where m.user_id = p_user_id and m.memory_id = any (p_memory_ids) and m.tier = 'cold';
-end
-$body$;
-comment on function memos_private.bring_back is 'Moves memories out of the cold tier.';
+comment on function memos_private.set_aside is
+    'Moves memories to the cold tier, all or (55P03) none.';

@@ -30,12 +30,11 @@ begin
                 hint = 'nothing is left to undo';
     end if;
     perform memos_private.share_embedding_models();
-    perform memos_private.bring_back(p_user_id, array(
+    perform memos_private.recall_memories(p_user_id, array(
         select s
         from memos_private.consolidation_action as a
         cross join lateral unnest(a.source_ids) as s
         where a.user_id = p_user_id and a.run_id = p_run_id and a.set_aside
-        order by s
     ));
     perform from memos_private.memory as m
     where m.user_id = p_user_id and m.memory_id in (
@@ -71,10 +70,11 @@ begin
             if v_now - 'tier' is distinct from v_image.memory - 'tier' then
                 perform memos_private.refuse_changed(format('memory %s', v_image.memory_id));
             end if;
-            update memos_private.memory as m
-            set tier = v_image.memory ->> 'tier'
-            where m.user_id = p_user_id and m.memory_id = v_image.memory_id
-                and m.tier <> v_image.memory ->> 'tier';
+            if v_now ->> 'tier' <> v_image.memory ->> 'tier' then
+                perform memos_private.move_to_tier(
+                    p_user_id, array[v_image.memory_id], v_image.memory ->> 'tier'
+                );
+            end if;
             if jsonb_typeof(v_image.note) = 'object' then
                 insert into memos_private.memory_note
                 select (jsonb_populate_record(null::memos_private.memory_note, v_image.note)).*

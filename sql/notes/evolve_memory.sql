@@ -278,7 +278,7 @@ as $body$
     where not n.evolved and p.provider <> 'off' and (p_user_id is null or n.user_id = p_user_id)
         and not exists (
             select from memos_private.link_queue as q
-            where q.user_id = n.user_id and q.memory_id = n.memory_id
+            where q.user_id = n.user_id and n.memory_id = any (q.memory_ids)
         )
         and not exists (
             select from memos_private.embedding_queue as q
