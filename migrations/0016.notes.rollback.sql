@@ -1,3 +1,4 @@
+drop function if exists memos_private.tg_memory_of_note_deleted() cascade;
 drop function if exists memos_private.tg_memory_to_note() cascade;
 drop function if exists memos_private.tg_memory_to_note_again() cascade;
 drop table if exists memos_private.evolution_change cascade;

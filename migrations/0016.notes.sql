@@ -21,14 +21,13 @@ create table if not exists memos_private.memory_note (
     made_by   text not null,
     made_at   timestamptz not null default clock_timestamp(),
     evolved   boolean not null default false,
-    constraint memory_note_pkey primary key (user_id, memory_id),
-    constraint memory_note_memory_fkey foreign key (user_id, memory_id)
-        references memos_private.memory (user_id, memory_id) on delete cascade
+    constraint memory_note_pkey primary key (user_id, memory_id)
 );
 create index if not exists memory_note_to_evolve_idx
     on memos_private.memory_note (user_id, memory_id) where not evolved;
 comment on table memos_private.memory_note is
-    'Notes of current memories (A-MEM): what a memory is about, beside what it says.';
+    'Notes of current memories (A-MEM), cold ones included: what a memory is about, beside what it says. '
+    'No foreign key: a memory that becomes cold leaves its table and keeps its note.';
 comment on column memos_private.memory_note.version is 'The version of the memory that was read for it.';
 comment on column memos_private.memory_note.made_by is 'rules, caller, or the name of a language model.';
 comment on column memos_private.memory_note.evolved is

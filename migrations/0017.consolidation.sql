@@ -65,7 +65,7 @@ comment on table memos_private.consolidation_action is
     'One merge or summary of a consolidation, with what it takes to undo it.';
 comment on column memos_private.consolidation_action.memory_id is 'The memory that stays, or the summary.';
 comment on column memos_private.consolidation_action.before is
-    'By id, the rows of the memories (without content) and their notes before it.';
+    'By id, the rows of the memories before it, without content.';
 comment on column memos_private.consolidation_action.version is 'Of memory_id, after it.';
 
 create table if not exists memos_private.consolidation_state (

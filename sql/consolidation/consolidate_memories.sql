@@ -41,19 +41,14 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     return (
-        select jsonb_object_agg(m.memory_id, jsonb_build_object(
-            'memory', to_jsonb(m) - 'content', 'note', (
-                select to_jsonb(n) from memos_private.memory_note as n
-                where n.user_id = p_user_id and n.memory_id = m.memory_id
-            )
-        ))
+        select jsonb_object_agg(m.memory_id, to_jsonb(m) - 'content')
         from memos_private.memory as m
         where m.user_id = p_user_id and m.memory_id = any (p_memory_ids)
     );
 end
 $body$;
 comment on function memos_private.memory_images is
-    'The rows of memories (a hash for the content) and of their notes, to tell later what changed.';
+    'The rows of memories, with the hash of the content only, to tell later what changed.';
 
 create or replace function memos_private.record_consolidation(
     p_user_id uuid, p_run_id uuid, p_action text, p_memory_id uuid, p_source_ids uuid[], p_reason text,

@@ -58,7 +58,7 @@ begin
             perform memos_private.refuse_changed(format('memory %s', v_action.memory_id));
         end if;
         for v_image in
-            select b.key::uuid as memory_id, b.value -> 'memory' as memory, b.value -> 'note' as note
+            select b.key::uuid as memory_id, b.value as memory
             from jsonb_each(v_action.before) as b
             where b.key <> v_action.memory_id::text
             order by b.key
@@ -75,11 +75,6 @@ begin
                     p_user_id, array[v_image.memory_id], v_image.memory ->> 'tier'
                 );
             end if;
-            if jsonb_typeof(v_image.note) = 'object' then
-                insert into memos_private.memory_note
-                select (jsonb_populate_record(null::memos_private.memory_note, v_image.note)).*
-                on conflict (user_id, memory_id) do nothing;
-            end if;
         end loop;
         if v_action.action = 'summarize' then
             perform memos.delete_memory(p_user_id, v_action.memory_id, 'undo of consolidation ' || p_run_id);
@@ -90,9 +85,9 @@ begin
             where l.user_id = p_user_id and l.to_id = v_action.memory_id
                 and l.from_id = any (v_action.source_ids) and l.type = 'duplicate_of'
                 and l.origin = 'consolidation';
-            if v_action.version <> (v_action.before #>> array[v_action.memory_id::text, 'memory', 'version'])::int then
+            if v_action.version <> (v_action.before #>> array[v_action.memory_id::text, 'version'])::int then
                 perform memos_private.restore_version(
-                    p_user_id, v_action.before #> array[v_action.memory_id::text, 'memory'],
+                    p_user_id, v_action.before -> v_action.memory_id::text,
                     'undo of consolidation ' || p_run_id
                 );
             end if;

@@ -301,6 +301,10 @@ begin
                 hint = 'nothing is left to undo';
     end if;
     perform memos_private.share_embedding_models();
+    perform memos_private.recall_memories(p_user_id, array(
+        select c.memory_id from memos_private.evolution_change as c
+        where c.user_id = p_user_id and c.evolution_id = p_evolution_id
+    ));
     perform from memos_private.memory as m
     where m.user_id = p_user_id and m.memory_id in (
         select c.memory_id from memos_private.evolution_change as c

@@ -18,7 +18,8 @@ begin
     from memos_private.memory_note as n
     where n.user_id = p_user_id and n.memory_id = p_memory_id;
     if not found and not exists (
-        select from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = p_memory_id
+        select from memos_private.memory_of_any_tier as m
+        where m.user_id = p_user_id and m.memory_id = p_memory_id
     ) then
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;

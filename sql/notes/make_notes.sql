@@ -24,10 +24,22 @@ begin
     gone as (
         delete from memos_private.note_queue as q
         using due as d
-        where q.user_id = p_user_id and q.memory_id = d.memory_id and not exists (
-            select from memos_private.memory as m
-            where m.user_id = p_user_id and m.memory_id = d.memory_id
+        where q.user_id = p_user_id and q.memory_id = d.memory_id and (
+            not exists (
+                select from memos_private.memory as m
+                where m.user_id = p_user_id and m.memory_id = d.memory_id
+            )
+            -- It was cold and has come back with its note.
+            or exists (
+                select
+                from memos_private.memory_note as n
+                join memos_private.memory as m on m.user_id = n.user_id and m.memory_id = n.memory_id
+                cross join memos_private.note_provider as p
+                where n.user_id = p_user_id and n.memory_id = d.memory_id and n.version = m.version
+                    and n.made_by in ('caller', case p.provider when 'http' then p.options ->> 'model' else 'rules' end)
+            )
         )
+        returning q.memory_id
     ),
     claimed as (
         update memos_private.note_queue as q
@@ -35,6 +47,7 @@ begin
         from due as d
         join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = d.memory_id
         where q.user_id = p_user_id and q.memory_id = d.memory_id
+            and d.memory_id not in (select g.memory_id from gone as g)
         returning q.memory_id
     )
     select array_agg(c.memory_id) into v_ids from claimed as c;

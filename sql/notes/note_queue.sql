@@ -39,6 +39,30 @@ $body$;
 comment on function memos_private.tg_memory_to_note_again is
     'Has the note of a memory made anew when its content has changed.';
 
+create or replace function memos_private.tg_memory_of_note_deleted()
+returns trigger
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+begin
+    delete from memos_private.memory_note as n
+    using old_rows as o
+    where n.user_id = o.user_id and n.memory_id = o.memory_id and not exists (
+        select from memos_private.cold_place as p
+        where p.user_id = o.user_id and p.memory_id = o.memory_id
+    );
+    return null;
+end
+$body$;
+comment on function memos_private.tg_memory_of_note_deleted is
+    'A note goes with its memory, unless that only becomes cold.';
+
+create or replace trigger t70_note_deleted
+    after delete on memos_private.memory
+    referencing old table as old_rows
+    for each statement execute function memos_private.tg_memory_of_note_deleted();
 create or replace trigger t70_note_inserted
     after insert on memos_private.memory
     referencing new table as new_rows

@@ -49,6 +49,7 @@ declare
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_note(p_keywords, p_tags, p_context);
+    perform memos_private.recall_memories(p_user_id, array[p_memory_id]);
     select m.version into v_version
     from memos_private.memory as m
     where m.user_id = p_user_id and m.memory_id = p_memory_id
