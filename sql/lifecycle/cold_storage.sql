@@ -1,7 +1,7 @@
 -- A cold memory is one row of cold_place and what belongs to it in memory_cold, embedding_cold and
--- memory_link_cold. Locks are taken in the order of every writer: memories, links, queues, postings. The
--- lock on the postings also lets only one session at a time bring memories of a user back: of two that
--- bring back both ends of a link, one has to see that both are there.
+-- memory_link_cold. Whoever moves memories of a user holds the lock on his postings, so that one session
+-- at a time does: of two that bring back both ends of a link, one has to see that both are there. Other
+-- writers lock memories before postings; so a mover, who has the postings, never waits for a memory.
 create or replace function memos_private.move_to_cold(p_user_id uuid, p_memory_ids uuid[])
 returns int
 language plpgsql
@@ -14,7 +14,7 @@ declare
     v_ends uuid[];
     v_free uuid[];
 begin
-    -- Who uses a memory now does not wait for us, nor we for him: it is not idle.
+    perform memos_private.lock_postings(p_user_id);
     v_ids := array(
         select m.memory_id
         from memos_private.memory as m
@@ -84,9 +84,8 @@ begin
             from memos_private.embedding_queue as q
             where q.user_id = p_user_id and q.memory_id = m.memory_id
         ),
-        exists (
-            select from memos_private.link_queue as q
-            where q.user_id = p_user_id and q.memory_id = m.memory_id
+        m.memory_id in (
+            select unnest(q.memory_ids) from memos_private.link_queue as q where q.user_id = p_user_id
         ),
         v_now
     from memos_private.memory as m
@@ -112,8 +111,6 @@ begin
     where e.user_id = p_user_id and e.memory_id = any (v_ids)
         and e.model_id in (select d.model_id from memos_private.embedding_model as d);
     delete from memos_private.embedding_queue as q
-    where q.user_id = p_user_id and q.memory_id = any (v_ids);
-    delete from memos_private.link_queue as q
     where q.user_id = p_user_id and q.memory_id = any (v_ids);
     delete from memos_private.memory as m
     where m.user_id = p_user_id and m.memory_id = any (v_ids);
@@ -200,7 +197,7 @@ begin
         where c.user_id = p_user_id and c.moved_at = v_moved_at and c.memory_id = any (v_batch)
         order by q.memory_id, q.model_id;
 
-        -- Its vectors were compared before, unless it waited for that, or there are newer memories. (The
+        -- Its vectors were compared before, unless they waited for that, or there are newer memories. (The
         -- first 48 bits of an id are its time.)
         if exists (
             select from memos_private.memory as m
@@ -210,12 +207,6 @@ begin
         ) then
             v_due := v_due || v_batch;
         end if;
-        insert into memos_private.link_queue (user_id, memory_id)
-        select c.user_id, c.memory_id
-        from memos_private.memory_cold as c
-        where c.user_id = p_user_id and c.moved_at = v_moved_at and c.memory_id = any (v_batch)
-            and c.links_due
-        on conflict (user_id, memory_id) do nothing;
         v_due := v_due || array(
             select c.memory_id
             from memos_private.memory_cold as c
@@ -274,8 +265,11 @@ begin
     select v_due || coalesce(array_agg(l.from_id) || array_agg(l.to_id), '{}') into v_due
     from linked as l
     where l.is_outdated;
-    delete from memos_private.link_queue as q
-    where q.user_id = p_user_id and q.memory_id = any (v_ids) and q.memory_id <> all (v_due);
+    perform memos_private.queue_links(p_user_id, array(
+        select unnest(v_due)
+        except
+        select unnest(q.memory_ids) from memos_private.link_queue as q where q.user_id = p_user_id
+    ));
     return cardinality(v_ids);
 end
 $body$;
@@ -320,6 +314,18 @@ declare
     v_cold uuid[];
     v_twins uuid[];
 begin
+    if p_created <> '{}' and current_setting('transaction_isolation') <> 'read committed' then
+        -- A snapshot from before the move shows no cold memory; a key shows it, as a serialization failure.
+        insert into memos_private.cold_place (
+            user_id, memory_id, content_hash, moved_at, language, length
+        )
+        select p_user_id, m.memory_id, m.content_hash, m.recorded_at, m.language, 0
+        from memos_private.memory as m
+        where m.user_id = p_user_id and m.memory_id = any (p_created)
+        on conflict (user_id, content_hash) do nothing;
+        delete from memos_private.cold_place as p
+        where p.user_id = p_user_id and p.memory_id = any (p_created);
+    end if;
     v_cold := array(
         select p.memory_id
         from unnest(p_memories) as m

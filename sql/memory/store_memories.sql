@@ -83,7 +83,9 @@ begin
     )
     select coalesce(array_agg(s.memory_id), '{}') into v_created from stored as s;
     -- What another session was making cold, this insert has waited for.
-    if exists (select from memos_private.cold_place as p where p.user_id = p_user_id) then
+    if exists (select from memos_private.cold_place as p where p.user_id = p_user_id)
+        or current_setting('transaction_isolation') <> 'read committed'
+    then
         v_created := memos_private.recall_contents(p_user_id, p_memories, v_created);
     end if;
     if cardinality(v_created) >= 100 then

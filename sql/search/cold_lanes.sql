@@ -102,7 +102,7 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    -- A lane without a mean has seen nothing.
+    -- A lane without a mean has seen none of them.
     v_warm constant double precision := case when p_warm.mean is null then 0 else p_warm_memories end;
     v_cold constant double precision := case when p_cold.mean is null then 0 else p_cold_memories end;
     v_all constant double precision := nullif(v_warm + v_cold, 0);

@@ -94,7 +94,7 @@ begin
                 and (v_scope is null or p.memory_id in (select s.memory_id from unnest(v_scope) as s))
         );
     end if;
-    v_memories := greatest(coalesce(cardinality(v_scope), v_documents) - v_cold_memories, 1);
+    v_memories := coalesce(cardinality(v_scope), v_documents) - v_cold_memories;
     if p_embedding is not null and p_weights.dense > 0 then
         v_dense := memos_private.dense_candidates(
             p_user_id, p_model.model_id, p_embedding, v_scope, v_as_of, v_depth
@@ -109,7 +109,8 @@ begin
     end if;
     if v_lexemes is not null and p_weights.lexical > 0 then
         v_lexical := memos_private.lexical_candidates(
-            p_user_id, v_lexemes, v_idf, v_length, v_memories, v_scope, v_as_of, v_depth, v_terms, v_required
+            p_user_id, v_lexemes, v_idf, v_length, greatest(v_memories, 1), v_scope, v_as_of, v_depth,
+            v_terms, v_required
         );
         if v_cold then
             v_lexical := memos_private.merge_lanes(
