@@ -54,7 +54,8 @@ def consolidate(app: Connection, user: UUID, **named: Any) -> list[tuple[Any, ..
 def tiers(superuser: Connection, user: UUID) -> dict[UUID, str]:
     return dict(
         superuser.execute(
-            "select memory_id, tier from memos_private.memory_of_any_tier where user_id = %s", (user,)
+            "select memory_id, tier from memos_private.memory_of_any_tier where user_id = %s",
+            (user,),
         ).fetchall()
     )
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from memory_support import Connection, add, at_once, failure, rows, value
-from misbehaving_server import MisbehavingServer
 from psycopg.types.json import Jsonb
 from support.postgres import Database
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "plpython"))
+
+from misbehaving_server import MisbehavingServer
 
 TEA = "Anna drinks green tea with honey every morning"
 NOTE = {"keywords": ["tea"], "tags": ["drink"], "context": "It is about tea."}
