@@ -1,5 +1,5 @@
--- All that a run touches at once and in the order of the ids, as everybody locks several memories; with
--- the other ends of their links, which are moved along when one is set aside.
+-- All that a run touches at once and in the order of the ids, as everybody locks several memories, before
+-- any postings; with the other ends of their links, which are moved along to the cold tier and back.
 create or replace function memos_private.lock_memories(p_user_id uuid, p_memory_ids uuid[])
 returns void
 language plpgsql
@@ -14,6 +14,12 @@ begin
         where l.user_id = p_user_id and l.from_id = any (p_memory_ids)
         union
         select l.from_id from memos_private.memory_link as l
+        where l.user_id = p_user_id and l.to_id = any (p_memory_ids)
+        union
+        select l.to_id from memos_private.memory_link_cold as l
+        where l.user_id = p_user_id and l.from_id = any (p_memory_ids)
+        union
+        select l.from_id from memos_private.memory_link_cold as l
         where l.user_id = p_user_id and l.to_id = any (p_memory_ids)
     ))
     order by m.memory_id

@@ -1,5 +1,5 @@
 create or replace function memos_private.consolidate_for(p_user_id uuid, p_max_clusters int)
-returns int
+returns jsonb
 language plpgsql
 volatile
 security definer
@@ -11,10 +11,10 @@ begin
     perform memos_private.act_for(p_user_id);
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.lock_consolidation(p_user_id);
-    return jsonb_array_length(memos_private.consolidate(
+    return memos_private.consolidate(
         p_user_id, memos_private.new_memory_id(clock_timestamp()), true, false, 1, 2, p_max_clusters,
         false, false
-    ));
+    );
 end
 $body$;
 comment on function memos_private.consolidate_for is
@@ -71,7 +71,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    v_count int;
+    v_actions jsonb;
     v_newest_memory_id uuid;
     v_memories bigint;
 begin
@@ -83,17 +83,27 @@ begin
             'p_max_clusters', coalesce(format('it is %s', p_max_clusters), 'it is null'), '1 to 1000'
         );
     end if;
-    -- Before it looks: what is written meanwhile counts as new the next time.
+    -- Before it looks, less what it sets aside: what is written meanwhile counts as new the next time.
     select m.newest_memory_id, m.memories into v_newest_memory_id, v_memories
     from memos_private.consolidation_marks(p_user_id) as m;
-    v_count := memos_private.consolidate_for(p_user_id, p_max_clusters);
-    if v_count < p_max_clusters and v_newest_memory_id is not null then
+    v_actions := memos_private.consolidate_for(p_user_id, p_max_clusters);
+    v_memories := v_memories - coalesce((
+        select sum(jsonb_array_length(a -> 'source_ids')) from jsonb_array_elements(v_actions) as a
+    ), 0);
+    v_newest_memory_id := (
+        select m.memory_id
+        from memos_private.memory as m
+        where m.user_id = p_user_id and m.memory_id <= v_newest_memory_id
+        order by m.memory_id desc
+        limit 1
+    );
+    if jsonb_array_length(v_actions) < p_max_clusters and v_newest_memory_id is not null then
         insert into memos_private.consolidation_state as s (user_id, newest_memory_id, memories)
         values (p_user_id, v_newest_memory_id, v_memories)
         on conflict (user_id) do update
         set newest_memory_id = excluded.newest_memory_id, memories = excluded.memories;
     end if;
-    return v_count;
+    return jsonb_array_length(v_actions);
 end
 $body$;
 comment on function memos_admin.consolidate_batch is

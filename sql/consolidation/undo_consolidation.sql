@@ -10,6 +10,7 @@ declare
     v_run memos_private.consolidation_run;
     v_action memos_private.consolidation_action;
     v_image record;
+    v_source_ids uuid[];
     v_now jsonb;
     v_count int := 0;
 begin
@@ -29,22 +30,17 @@ begin
             using errcode = 'MO409', detail = format('since %s', v_run.undone_at),
                 hint = 'nothing is left to undo';
     end if;
-    perform memos_private.share_embedding_models();
-    perform memos_private.recall_memories(p_user_id, array(
+    v_source_ids := array(
         select s
         from memos_private.consolidation_action as a
         cross join lateral unnest(a.source_ids) as s
-        where a.user_id = p_user_id and a.run_id = p_run_id and a.set_aside
-    ));
-    perform from memos_private.memory as m
-    where m.user_id = p_user_id and m.memory_id in (
-        select s
-        from memos_private.consolidation_action as a
-        cross join lateral unnest(a.memory_id || a.source_ids) as s
         where a.user_id = p_user_id and a.run_id = p_run_id
-    )
-    order by m.memory_id
-    for update;
+    );
+    perform memos_private.lock_memories(p_user_id, v_source_ids || array(
+        select a.memory_id from memos_private.consolidation_action as a
+        where a.user_id = p_user_id and a.run_id = p_run_id
+    ));
+    perform memos_private.recall_memories(p_user_id, v_source_ids);
     for v_action in
         select * from memos_private.consolidation_action as a
         where a.user_id = p_user_id and a.run_id = p_run_id

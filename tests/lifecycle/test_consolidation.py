@@ -34,16 +34,22 @@ def image(superuser: Connection, user: UUID, left_out: str = "") -> dict[str, li
     """Every row of the user in the tables that a consolidation changes."""
     found = {}
     for table in (
-        "memory", "memory_note", "memory_link", "embedding", "posting", "memory_history",
-        "consolidation_run", "consolidation_action", "embedding_queue", "link_queue", "note_queue",
+        "memory", "memory_cold", "memory_note", "memory_link", "embedding", "memory_history",
+        "consolidation_run", "consolidation_action", "embedding_queue",
     ):  # fmt: skip
         statement = f"""
             select to_jsonb(t) - string_to_array(%s, ',') from memos_private.{table} as t
             where user_id = %s
         """
-        ignored = f"{left_out},block_id" if table == "posting" else left_out
-        cursor = superuser.execute(statement, (ignored, user))
+        cursor = superuser.execute(statement, (left_out, user))
         found[table] = sorted(json.dumps(row[0], sort_keys=True) for row in cursor)
+    # How these are packed in blocks is nobody's business.
+    for table, columns in (
+        ("posting", "lexeme, unnest(memory_ids), unnest(frequencies), unnest(lengths)"),
+        ("link_queue", "unnest(memory_ids)"),
+    ):
+        statement = f"select {columns} from memos_private.{table} where user_id = %s"
+        found[table] = sorted(map(str, superuser.execute(statement, (user,))))
     return found
 
 
@@ -54,8 +60,9 @@ def consolidate(app: Connection, user: UUID, **named: Any) -> list[tuple[Any, ..
 def tiers(superuser: Connection, user: UUID) -> dict[UUID, str]:
     return dict(
         superuser.execute(
-            "select memory_id, tier from memos_private.memory_of_any_tier where user_id = %s",
-            (user,),
+            "select memory_id, tier from memos_private.memory where user_id = %(user)s union all"
+            " select memory_id, tier from memos_private.memory_cold where user_id = %(user)s",
+            {"user": user},
         ).fetchall()
     )
 
