@@ -1,18 +1,28 @@
--- Back to warm, as long as there are the functions for it; nobody loses a cold memory by a rollback.
+-- Back to warm: nobody loses a cold memory by a rollback.
 do $$
-declare
-    v_user record;
 begin
-    if to_regclass('memos_private.cold_place') is null then
+    if to_regclass('memos_private.memory_cold') is null then
         return;
     end if;
-    for v_user in
-        select p.user_id, array_agg(p.memory_id) as memory_ids
-        from memos_private.cold_place as p
-        group by p.user_id
-    loop
-        perform memos_private.move_to_tier(v_user.user_id, v_user.memory_ids, 'warm');
-    end loop;
+    insert into memos_private.memory (
+        user_id, memory_id, version, content, content_hash, language, kind, tags, metadata, importance,
+        confidence, privacy_level, provenance, session_id, position, occurred_at, valid_from, valid_until,
+        recorded_at, pinned, tier
+    )
+    select user_id, memory_id, version, content, content_hash, language, kind, tags, metadata, importance,
+        confidence, privacy_level, provenance, session_id, position, occurred_at, valid_from, valid_until,
+        recorded_at, pinned, 'warm'
+    from memos_private.memory_cold;
+    insert into memos_private.embedding (user_id, model_id, memory_id, passage, embedding)
+    select user_id, model_id, memory_id, passage, embedding from memos_private.embedding_cold;
+    insert into memos_private.embedding_queue
+    select q.*
+    from memos_private.memory_cold as c
+    cross join lateral jsonb_populate_recordset(null::memos_private.embedding_queue, c.pending) as q
+    join memos_private.embedding_model as d on d.model_id = q.model_id;
+    insert into memos_private.memory_link (user_id, from_id, to_id, type, weight, origin, created_at)
+    select user_id, from_id, to_id, type, weight, origin, created_at
+    from memos_private.memory_link_cold;
 end
 $$;
 drop table if exists memos_private.memory_link_cold cascade;

@@ -188,6 +188,7 @@ class AsyncUser:
     delete_memory = awaited(UserCalls.delete_memory)
     memory_history = awaited(UserCalls.memory_history)
     pin_memory = awaited(UserCalls.pin_memory)
+    move_to_tier = awaited(UserCalls.move_to_tier)
     memory_stats = awaited(UserCalls.memory_stats)
     search_memories = awaited(UserCalls.search_memories)
     replay_search = awaited(UserCalls.replay_search)

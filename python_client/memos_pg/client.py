@@ -188,6 +188,7 @@ class User:
     delete_memory = executed(UserCalls.delete_memory)
     memory_history = executed(UserCalls.memory_history)
     pin_memory = executed(UserCalls.pin_memory)
+    move_to_tier = executed(UserCalls.move_to_tier)
     memory_stats = executed(UserCalls.memory_stats)
     search_memories = executed(UserCalls.search_memories)
     replay_search = executed(UserCalls.replay_search)

@@ -24,7 +24,6 @@ create or replace function memos_private.require_cold_partitions(p_at timestampt
 returns void
 language plpgsql
 volatile
-security definer
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $body$

@@ -77,6 +77,19 @@ def test_linked_memories_are_found(memos_command: Invoke, alice: User) -> None:
     )
 
 
+def test_cold_memories_are_shown_on_request(memos_command: Invoke, alice: User) -> None:
+    dog = alice.add_memory("the dog Pilchard")
+    assert "It is cold now." in memos_command("move", dog, "cold", "-u", "alice").stdout
+    assert "It was cold already." in memos_command("move", dog, "cold", "-u", "alice").stdout
+    assert "Nothing found." in memos_command("search", "dog", "-u", "alice").stdout
+    assert "Nothing stored." in memos_command("list", "-u", "alice").stdout
+    for command in (("search", "dog"), ("list",)):
+        assert "Pilchard" in memos_command(*command, "-u", "alice", "--include-cold").stdout
+    assert alice.memory_stats().tiers == {"hot": 0, "warm": 0, "cold": 1}
+    assert answer(memos_command("move", dog, "warm", "-u", "alice", "--json")) == {"moved": True}
+    assert alice.get_memory(dog).tier == "warm"
+
+
 def test_json_is_one_document(memos_command: Invoke, alice: User) -> None:
     memory_id = answer(
         memos_command(

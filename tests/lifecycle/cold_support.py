@@ -34,11 +34,12 @@ IMAGES = {
 }
 
 
-def image(superuser: Connection, user: UUID) -> dict[str, list[str]]:
+def image(superuser: Connection, user: UUID, without: Iterable[str] = ()) -> dict[str, list[str]]:
     """Every row of a user that a search may read, as text."""
     return {
         name: sorted(row[0] for row in superuser.execute(query, (user,)))
         for name, query in IMAGES.items()
+        if name not in without
     }
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from memory_support import Connection, add, rows, vector
+from memory_support import Connection, add, rows, value, vector
 from support.postgres import Database
 
 

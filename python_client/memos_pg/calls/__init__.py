@@ -12,6 +12,7 @@ from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
 from memos_pg.calls.notes import NoteAdminCalls, NoteCalls
 from memos_pg.calls.search import SearchCalls
+from memos_pg.calls.tiers import TierCalls
 
 __all__ = [
     "HALFVEC",
@@ -31,6 +32,7 @@ class UserCalls(
     LinkCalls,
     NoteCalls,
     ConsolidationCalls,
+    TierCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 

@@ -314,6 +314,7 @@ _TYPES: dict[str, str] = {
     "summarize": "boolean",
     "tag": "text",
     "tags": "text[]",
+    "tier": "text",
     "texts": "text[]",
     "to": "uuid",
     "token": "text",

@@ -9,6 +9,7 @@ from memos_pg.cli import search as search
 from memos_pg.cli import links as links
 from memos_pg.cli import notes as notes
 from memos_pg.cli import consolidation as consolidation
+from memos_pg.cli import tiers as tiers
 from memos_pg.cli import embedding as embedding
 from memos_pg.cli import demo as demo
 
