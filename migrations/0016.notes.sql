@@ -47,6 +47,15 @@ comment on table memos_private.note_queue is
 comment on column memos_private.note_queue.available_at is
     'Not to be claimed before: the end of a lease, or of the wait after a failure; infinity: given up.';
 
+create table if not exists memos_private.note_block (
+    user_id    uuid not null,
+    block_id   uuid not null,
+    memory_ids uuid[] not null,
+    constraint note_block_pkey primary key (user_id, block_id)
+);
+comment on table memos_private.note_block is
+    'New memories on their way to note_queue, many in a row: a bulk write does not wait for a row each.';
+
 create table if not exists memos_private.memory_evolution (
     user_id      uuid not null,
     evolution_id uuid not null,
@@ -79,6 +88,7 @@ comment on table memos_private.evolution_change is
 
 select memos_private.protect_user_table('memos_private.memory_note');
 select memos_private.protect_user_table('memos_private.note_queue');
+select memos_private.protect_user_table('memos_private.note_block');
 select memos_private.protect_user_table('memos_private.memory_evolution');
 select memos_private.protect_user_table('memos_private.evolution_change');
 alter table memos_private.note_provider enable row level security;
@@ -87,7 +97,8 @@ drop policy if exists owner_reads_all on memos_private.note_provider;
 create policy owner_reads_all on memos_private.note_provider to memos_owner using (true);
 drop policy if exists maintenance_configures on memos_private.note_provider;
 create policy maintenance_configures on memos_private.note_provider to memos_maintenance using (true);
-grant select, insert, update, delete on memos_private.memory_note, memos_private.note_queue
+grant select, insert, update, delete
+    on memos_private.memory_note, memos_private.note_queue, memos_private.note_block
     to memos_maintenance;
 grant select, update on memos_private.note_provider to memos_maintenance;
 grant select on memos_private.memory_evolution, memos_private.evolution_change to memos_maintenance;

@@ -45,9 +45,19 @@ begin
                 m.memory_id
                 order by m.pinned desc, m.provenance = 'user' desc, m.importance desc, m.memory_id
             ) as memory_ids
-        from memos_private.memory as m
-        where m.user_id = p_user_id and memos_private.may_be_consolidated(m)
-            and length(m.content) <= 20000
+        from (
+            -- Taking texts apart is dear: only those that have the same letters, without articles and such.
+            select x.*, count(*) over (
+                partition by regexp_replace(
+                    lower(normalize(x.content, nfc)),
+                    '\y(the|an?|really|actually)\y|[^[:alnum:]]+', '', 'g'
+                )
+            ) as alike
+            from memos_private.memory as x
+            where x.user_id = p_user_id and memos_private.may_be_consolidated(x)
+                and length(x.content) <= 20000
+        ) as m
+        where m.alike > 1
         group by memos_private.statement_key(m.content), m.language, m.kind, m.privacy_level,
             (m.occurred_at at time zone 'UTC')::date, m.valid_until
         having count(*) > 1 and bool_or(not m.pinned)

@@ -74,8 +74,6 @@ begin
         end loop;
         if v_action.action = 'summarize' then
             perform memos.delete_memory(p_user_id, v_action.memory_id, 'undo of consolidation ' || p_run_id);
-            delete from memos_private.note_queue as q
-            where q.user_id = p_user_id and q.memory_id = v_action.memory_id;
         else
             delete from memos_private.memory_link as l
             where l.user_id = p_user_id and l.to_id = v_action.memory_id

@@ -59,6 +59,7 @@ begin
     set provider = p_provider, options = p_options, evolves = p_evolve;
     if p_provider = 'off' then
         delete from memos_private.note_queue;
+        delete from memos_private.note_block;
         return 0;
     end if;
     insert into memos_private.note_queue (user_id, memory_id)
@@ -95,7 +96,8 @@ set search_path = pg_catalog, pg_temp
 as $body$
     select p.provider, p.options ->> 'model', p.evolves,
         (select count(*) from memos_private.memory_note),
-        (select count(*) from memos_private.note_queue as q where q.available_at < 'infinity'),
+        (select count(*) from memos_private.note_queue as q where q.available_at < 'infinity')
+            + (select coalesce(sum(cardinality(b.memory_ids)), 0)::bigint from memos_private.note_block as b),
         (select count(*) from memos_private.note_queue as q where q.available_at = 'infinity'),
         (select count(*) from memos_private.memory_note as n where not n.evolved),
         (select max(q.last_error) from memos_private.note_queue as q)

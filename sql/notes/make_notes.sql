@@ -13,6 +13,23 @@ declare
     v_now constant timestamptz := clock_timestamp();
     v_ids uuid[];
 begin
+    with taken as (
+        delete from memos_private.note_block as b
+        where b.ctid = any (array(
+            select s.ctid
+            from memos_private.note_block as s
+            where s.user_id = p_user_id
+            limit 1 + p_limit / 100
+            for update skip locked
+        ))
+        returning b.memory_ids
+    )
+    insert into memos_private.note_queue (user_id, memory_id)
+    select p_user_id, i.memory_id
+    from taken as t
+    cross join lateral unnest(t.memory_ids) as i (memory_id)
+    order by i.memory_id
+    on conflict (user_id, memory_id) do nothing;
     with due as (
         select q.memory_id
         from memos_private.note_queue as q
@@ -29,7 +46,7 @@ begin
                 select from memos_private.memory as m
                 where m.user_id = p_user_id and m.memory_id = d.memory_id
             )
-            -- It was cold and has come back with its note.
+            -- A caller said it, or it was cold and has come back with its note.
             or exists (
                 select
                 from memos_private.memory_note as n
@@ -236,11 +253,15 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
     -- A model takes seconds for each: one at a time is given back when the server goes down.
-    select distinct q.user_id, case p.provider when 'http' then 1 else 200 end
-    from memos_private.note_queue as q
+    select w.user_id, case p.provider when 'http' then 1 else 200 end
+    from (
+        select q.user_id from memos_private.note_queue as q where q.available_at <= clock_timestamp()
+        union
+        select b.user_id from memos_private.note_block as b
+    ) as w
     cross join memos_private.note_provider as p
-    where q.available_at <= clock_timestamp() and memos_private.can_make_notes(p.provider)
-    order by q.user_id
+    where memos_private.can_make_notes(p.provider)
+    order by w.user_id
 $body$;
 comment on function memos_admin.users_to_note is
     'Users with memories whose note is to be made, and how many to make in one transaction.';

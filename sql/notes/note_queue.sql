@@ -1,4 +1,4 @@
--- Every new text gets its note. One statement a write, however many memories it has.
+-- Every new text gets its note. One statement and a few rows a write, however many memories it has.
 create or replace function memos_private.tg_memory_to_note()
 returns trigger
 language plpgsql
@@ -7,11 +7,15 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $body$
 begin
-    insert into memos_private.note_queue (user_id, memory_id)
-    select n.user_id, n.memory_id
-    from new_rows as n
-    where (select p.provider from memos_private.note_provider as p) <> 'off'
-    on conflict (user_id, memory_id) do nothing;
+    insert into memos_private.note_block (user_id, block_id, memory_ids)
+    select b.user_id, gen_random_uuid(), b.memory_ids[i : i + 99]
+    from (
+        select n.user_id, array_agg(n.memory_id) as memory_ids
+        from new_rows as n
+        where (select p.provider from memos_private.note_provider as p) <> 'off'
+        group by n.user_id
+    ) as b
+    cross join lateral generate_series(1, cardinality(b.memory_ids), 100) as i;
     return null;
 end
 $body$;

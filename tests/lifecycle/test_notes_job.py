@@ -51,11 +51,13 @@ def make(admin: Connection, user: UUID, *arguments: Any) -> None:
 
 
 def waiting(superuser: Connection, user: UUID) -> dict[UUID, int]:
-    return dict(
-        superuser.execute(
-            "select memory_id, attempts from memos_private.note_queue where user_id = %s", (user,)
-        ).fetchall()
-    )
+    """Memories whose note is to be made, and how often that was attempted."""
+    statement = """
+        select unnest(memory_ids), 0 from memos_private.note_block where user_id = %(user)s
+        union all
+        select memory_id, attempts from memos_private.note_queue where user_id = %(user)s
+    """
+    return dict(superuser.execute(statement, {"user": user}).fetchall())
 
 
 def due_now(superuser: Connection, user: UUID) -> None:
@@ -85,6 +87,7 @@ def test_a_batch_is_queued_once_and_only_new_texts_again(
     ids = [row[1] for row in rows(app, "memos.add_memories", user, batch)]
     assert waiting(superuser, user).keys() == set(ids)
     make(admin, user, 100)
+    assert len(rows(app, "memos.list_notes", user, p_limit=1000)) == 100
     assert len(waiting(superuser, user)) == 350
     make(admin, user)
     assert waiting(superuser, user) == {}
@@ -114,6 +117,8 @@ def test_what_a_caller_says_stands_until_the_text_changes(
 ) -> None:
     memory = add(app, user, TEA)
     value(app, "memos.set_note", user, memory, ["honey"], ["food"], "sweet")
+    make(admin, user)
+    assert note(app, user, memory)[2] == ["honey"]
     assert waiting(superuser, user) == {}
     value(admin, "memos_admin.configure_note_provider", "rules", p_remake=True)
     make(admin, user)
