@@ -12,62 +12,69 @@ as $body$
 declare
     v_now constant timestamptz := clock_timestamp();
     v_ids uuid[];
+    v_due bigint;
 begin
-    with taken as (
-        delete from memos_private.note_block as b
-        where b.ctid = any (array(
-            select s.ctid
-            from memos_private.note_block as s
-            where s.user_id = p_user_id
-            limit 1 + p_limit / 100
-            for update skip locked
-        ))
-        returning b.memory_ids
-    )
-    insert into memos_private.note_queue (user_id, memory_id)
-    select p_user_id, i.memory_id
-    from taken as t
-    cross join lateral unnest(t.memory_ids) as i (memory_id)
-    order by i.memory_id
-    on conflict (user_id, memory_id) do nothing;
-    with due as (
-        select q.memory_id
-        from memos_private.note_queue as q
-        where q.user_id = p_user_id and q.available_at <= v_now
-        order by q.memory_id
-        limit p_limit
-        for update skip locked
-    ),
-    gone as (
-        delete from memos_private.note_queue as q
-        using due as d
-        where q.user_id = p_user_id and q.memory_id = d.memory_id and (
-            not exists (
-                select from memos_private.memory as m
-                where m.user_id = p_user_id and m.memory_id = d.memory_id
-            )
-            -- A caller said it, or it was cold and has come back with its note.
-            or exists (
-                select
-                from memos_private.memory_note as n
-                join memos_private.memory as m on m.user_id = n.user_id and m.memory_id = n.memory_id
-                cross join memos_private.note_provider as p
-                where n.user_id = p_user_id and n.memory_id = d.memory_id and n.version = m.version
-                    and n.made_by in ('caller', case p.provider when 'http' then p.options ->> 'model' else 'rules' end)
-            )
+    -- Again when there was nothing to do about all of them.
+    loop
+        with taken as (
+            delete from memos_private.note_block as b
+            where b.ctid = any (array(
+                select s.ctid
+                from memos_private.note_block as s
+                where s.user_id = p_user_id
+                limit 1 + p_limit / 100
+                for update skip locked
+            ))
+            returning b.memory_ids
         )
-        returning q.memory_id
-    ),
-    claimed as (
-        update memos_private.note_queue as q
-        set available_at = v_now + p_lease, attempts = q.attempts + 1
-        from due as d
-        join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = d.memory_id
-        where q.user_id = p_user_id and q.memory_id = d.memory_id
-            and d.memory_id not in (select g.memory_id from gone as g)
-        returning q.memory_id
-    )
-    select array_agg(c.memory_id) into v_ids from claimed as c;
+        insert into memos_private.note_queue (user_id, memory_id)
+        select p_user_id, i.memory_id
+        from taken as t
+        cross join lateral unnest(t.memory_ids) as i (memory_id)
+        order by i.memory_id
+        on conflict (user_id, memory_id) do nothing;
+        with due as (
+            select q.memory_id
+            from memos_private.note_queue as q
+            where q.user_id = p_user_id and q.available_at <= v_now
+            order by q.memory_id
+            limit p_limit
+            for update skip locked
+        ),
+        gone as (
+            delete from memos_private.note_queue as q
+            using due as d
+            where q.user_id = p_user_id and q.memory_id = d.memory_id and (
+                not exists (
+                    select from memos_private.memory as m
+                    where m.user_id = p_user_id and m.memory_id = d.memory_id
+                )
+                -- A caller said it, or it was cold and has come back with its note.
+                or exists (
+                    select
+                    from memos_private.memory_note as n
+                    join memos_private.memory as m on m.user_id = n.user_id and m.memory_id = n.memory_id
+                    cross join memos_private.note_provider as p
+                    where n.user_id = p_user_id and n.memory_id = d.memory_id and n.version = m.version
+                        and n.made_by in (
+                            'caller', case p.provider when 'http' then p.options ->> 'model' else 'rules' end
+                        )
+                )
+            )
+            returning q.memory_id
+        ),
+        claimed as (
+            update memos_private.note_queue as q
+            set available_at = v_now + p_lease, attempts = q.attempts + 1
+            from due as d
+            join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = d.memory_id
+            where q.user_id = p_user_id and q.memory_id = d.memory_id
+                and d.memory_id not in (select g.memory_id from gone as g)
+            returning q.memory_id
+        )
+        select array_agg(c.memory_id), (select count(*) from due) into v_ids, v_due from claimed as c;
+        exit when v_ids is not null or v_due = 0;
+    end loop;
     return coalesce((
         select jsonb_agg(memos_private.note_input(m) order by m.memory_id)
         from memos_private.memory as m
