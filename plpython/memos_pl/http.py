@@ -1,4 +1,4 @@
-"""Embeddings from an HTTP server: Ollama, or anything that speaks OpenAI's protocol.
+"""Embeddings, or any answer, from an HTTP server: Ollama, or what speaks OpenAI's protocol.
 
 Runs in jobs, never inside a user's transaction. The server is not trusted: whatever it does, the
 result is either one good vector a text or a ProviderError that says what happened, in bounded time
@@ -39,7 +39,7 @@ PATHS = {"ollama": "/api/embed", "openai": "/v1/embeddings"}
 KNOWN_OPTIONS = frozenset(
     {"url", "api", "model", "api_key_env", "timeout_seconds", "batch", "window_chars"}
 )
-SERVER_HINT = "Look at the log of the embedding server; nothing was stored, the texts stay pending."
+SERVER_HINT = "Look at the log of the model server; nothing was stored, the texts stay pending."
 
 Check = Callable[[], object]
 
@@ -56,8 +56,13 @@ class Provider:
     batch: int
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> "Provider":
-        """Check the options of a model; raises ArgumentError on the first that cannot be used."""
+    def from_options(
+        cls, options: Mapping[str, Any], paths: Mapping[str, str] = PATHS
+    ) -> "Provider":
+        """Check the options of a model; raises ArgumentError on the first that cannot be used.
+
+        `paths`: the path of what is asked for, in each api.
+        """
         if not isinstance(options, Mapping):
             raise _bad_option("options", options, "Pass a JSON object.")
         for name in options:
@@ -68,7 +73,7 @@ class Provider:
             raise _bad_option("api", api, "Use ollama or openai.")
         model = options.get("model")
         if not isinstance(model, str) or not model:
-            raise _bad_option("model", model, "Name the model as the embedding server knows it.")
+            raise _bad_option("model", model, "Name the model as the model server knows it.")
         api_key_env = options.get("api_key_env")
         if api_key_env is not None and not (
             isinstance(api_key_env, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", api_key_env)
@@ -84,7 +89,9 @@ class Provider:
         batch = options.get("batch", 32)
         if not isinstance(batch, int) or isinstance(batch, bool) or not 1 <= batch <= 2048:
             raise _bad_option("batch", batch, "Use 1 to 2048 texts a request.")
-        return cls(_endpoint(options.get("url"), api), api, model, api_key_env, timeout, batch)
+        return cls(
+            _endpoint(options.get("url"), paths[api]), api, model, api_key_env, timeout, batch
+        )
 
     @property
     def address(self) -> str:
@@ -104,7 +111,7 @@ class Provider:
             key = os.environ.get(self.api_key_env, "").strip()
             if not key or not key.isascii() or not key.isprintable():
                 raise ProviderError(
-                    "no usable key for the embedding server",
+                    "no usable key for the model server",
                     f"The environment variable {self.api_key_env} of the database server is "
                     + ("not a key." if key else "not set."),
                     "Set it in the environment of the database server and restart the server.",
@@ -138,14 +145,14 @@ def embed_texts(
 
 def _bad_option(name: str, value: object, hint: str) -> ArgumentError:
     detail = f"{name}" if value is None else f"{name}: {json.dumps(value, default=str)[:200]}"
-    return ArgumentError("bad option of an HTTP embedding model", detail, hint)
+    return ArgumentError("bad option of an HTTP model", detail, hint)
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _endpoint(url: object, api: str) -> SplitResult:
+def _endpoint(url: object, wanted: str) -> SplitResult:
     hint = "Pass an http or https URL with a host and without user, password or fragment."
     if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url:
         raise _bad_option("url", None, hint)
@@ -156,7 +163,7 @@ def _endpoint(url: object, api: str) -> SplitResult:
         usable = False
     if not usable or "@" in parts.netloc or parts.fragment:
         raise _bad_option("url", None, hint)  # without its value: it may hold a password
-    path, wanted = parts.path.rstrip("/"), PATHS[api]
+    path = parts.path.rstrip("/")
     # As given when it names the endpoint; a base address may or may not end with the version.
     if not path.endswith(wanted[wanted.rindex("/") :]):
         first = wanted[: wanted.index("/", 1)]
@@ -212,24 +219,34 @@ class _DeadlineSocket:
 
 def _request(provider: Provider, texts: list[str], dimensions: int, check: Check) -> Any:
     """Send one batch; the parsed JSON of the answer."""
-    body = json.dumps({"model": provider.model, "input": texts}).encode()
     # Numbers take up to 25 bytes, indented ones more; the rest is what servers put around them.
     bound = 1_000_000 + 40 * dimensions * len(texts)
+    return exchange(provider, {"model": provider.model, "input": texts}, bound, texts, check)
+
+
+def exchange(
+    provider: Provider,
+    body: Mapping[str, Any],
+    bound: int,
+    private: Sequence[str],
+    check: Check,
+) -> Any:
+    """Send JSON and parse the answer of at most `bound` bytes. No error quotes `private` texts."""
     target = provider.url.path + (f"?{provider.url.query}" if provider.url.query else "")
     headers = provider.headers()
-    secrets = [*texts, headers.get("Authorization", "").removeprefix("Bearer ")]
+    secrets = [*private, headers.get("Authorization", "").removeprefix("Bearer ")]
     deadline = time.monotonic() + provider.timeout_seconds
     with _failures(provider), _connected(provider, deadline, check) as connection:
-        connection.request("POST", target, body=body, headers=headers)
+        connection.request("POST", target, body=json.dumps(body).encode(), headers=headers)
         response = connection.getresponse()
         _require_success(provider, response, secrets)
         data = _read(provider, response, bound)
     try:
         return json.loads(data, parse_constant=_refuse_constant)
     except _NotFiniteError:
-        raise _misbehaviour(provider, "a number that is not finite", "NaN or Infinity") from None
+        raise misbehaviour(provider, "a number that is not finite", "NaN or Infinity") from None
     except (ValueError, RecursionError):
-        raise _misbehaviour(provider, "something that is not JSON", f"{len(data)} bytes") from None
+        raise misbehaviour(provider, "something that is not JSON", f"{len(data)} bytes") from None
 
 
 @contextmanager
@@ -262,14 +279,14 @@ def _failures(provider: Provider) -> Iterator[None]:
         yield
     except TimeoutError:
         raise ProviderError(
-            "the embedding server is too slow",
+            "the model server is too slow",
             f"{provider.address} did not answer within {provider.timeout_seconds:g} seconds.",
-            "Raise timeout_seconds, lower batch, or give the embedding server more power.",
+            "Raise timeout_seconds, lower batch, or give the model server more power.",
             retryable=True,
         ) from None
     except ssl.SSLCertVerificationError as error:
         raise ProviderError(
-            "the embedding server's certificate is not trusted",
+            "the model server's certificate is not trusted",
             f"{provider.address}: {error.verify_message}",
             "Install the certificate's authority on the database server.",
             retryable=False,
@@ -280,7 +297,7 @@ def _failures(provider: Provider) -> Iterator[None]:
         # The error's text may quote what the server sent; its class and errno say enough.
         reason = error.strerror if isinstance(error, OSError) and error.strerror else ""
         raise ProviderError(
-            "the embedding server cannot be reached or dropped the connection",
+            "the model server cannot be reached or dropped the connection",
             f"{provider.address}: {reason or type(error).__name__}",
             "Check that the server runs and that the database server may connect to it.",
             retryable=True,
@@ -289,16 +306,16 @@ def _failures(provider: Provider) -> Iterator[None]:
 
 def _dropped(provider: Provider) -> ProviderError:
     return ProviderError(
-        "the embedding server dropped the connection in the middle of its answer",
+        "the model server dropped the connection in the middle of its answer",
         provider.address,
         SERVER_HINT,
         retryable=True,
     )
 
 
-def _misbehaviour(provider: Provider, what: str, detail: str) -> ProviderError:
+def misbehaviour(provider: Provider, what: str, detail: str) -> ProviderError:
     return ProviderError(
-        f"the embedding server answered with {what}",
+        f"the model server answered with {what}",
         f"{provider.address}, model {provider.model}: {detail}",
         "Check url, api, model and the registered number of dimensions. Nothing was stored.",
         retryable=False,
@@ -311,7 +328,7 @@ def _require_success(provider: Provider, response: HTTPResponse, secrets: list[s
         return
     if 300 <= status < 400:
         raise ProviderError(
-            "the embedding server redirects, which is not followed",
+            "the model server redirects, which is not followed",
             f"{provider.address}: HTTP {status}",
             "Register the model with the final URL.",
             retryable=False,
@@ -329,9 +346,7 @@ def _require_success(provider: Provider, response: HTTPResponse, secrets: list[s
     else:
         hint = SERVER_HINT
     raise ProviderError(
-        "the embedding server refused the request"
-        if status < 500
-        else "the embedding server failed",
+        "the model server refused the request" if status < 500 else "the model server failed",
         f"{provider.address}, model {provider.model}: HTTP {status}"
         + (f": {excerpt}" if excerpt else ""),
         hint,
@@ -361,10 +376,10 @@ def _redacted(body: bytes, secrets: list[str]) -> str:
 def _read(provider: Provider, response: HTTPResponse, bound: int) -> bytes:
     """The body, if it is complete and not larger than the bound."""
     if response.getheader("Content-Encoding", "identity").lower() != "identity":
-        raise _misbehaviour(provider, "a compressed body", "Compression was not asked for.")
+        raise misbehaviour(provider, "a compressed body", "Compression was not asked for.")
     data = response.read(bound + 1) if (response.length or 0) <= bound else b" " * (bound + 1)
     if len(data) > bound:
-        raise _misbehaviour(provider, "too large a body", f"more than {bound} bytes")
+        raise misbehaviour(provider, "too large a body", f"more than {bound} bytes")
     if response.length:  # read(n) returns what there is when the connection ends early
         raise _dropped(provider)
     return data
@@ -389,11 +404,11 @@ def _vectors(provider: Provider, answer: Any, count: int) -> list[Any]:
         if not isinstance(vectors, list):
             raise TypeError
     except (KeyError, TypeError):
-        raise _misbehaviour(
+        raise misbehaviour(
             provider, f"JSON that is not an answer of api {provider.api}", "no list of embeddings"
         ) from None
     if len(vectors) != count:
-        raise _misbehaviour(
+        raise misbehaviour(
             provider, "the wrong number of embeddings", f"{len(vectors)} for {count} texts"
         )
     return vectors
@@ -402,20 +417,20 @@ def _vectors(provider: Provider, answer: Any, count: int) -> list[Any]:
 def _literal(provider: Provider, vector: Any, dimensions: int) -> str:
     """One vector as halfvec literal, after every check."""
     if not isinstance(vector, list) or not all(map(_is_number, vector)):
-        raise _misbehaviour(
+        raise misbehaviour(
             provider, "something that is not a vector", "null, text or a list within an embedding"
         )
     if len(vector) != dimensions:
-        raise _misbehaviour(
+        raise misbehaviour(
             provider,
             "the wrong number of dimensions",
             f"{len(vector)} instead of the registered {dimensions}",
         )
     largest = max(map(abs, vector))
     if not largest <= MAX_HALF:  # infinite too: JSON's 1e999
-        raise _misbehaviour(
+        raise misbehaviour(
             provider, "a number that is too large", f"more than {MAX_HALF}, the largest of halfvec"
         )
     if largest < MIN_HALF:
-        raise _misbehaviour(provider, "a zero vector", f"no number of at least {MIN_HALF:.1e}")
+        raise misbehaviour(provider, "a zero vector", f"no number of at least {MIN_HALF:.1e}")
     return "[" + ",".join([f"{value:.9g}" for value in vector]) + "]"

@@ -3,6 +3,7 @@
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
 from memos_pg.calls.context import ContextKey
+from memos_pg.calls.consolidation import Consolidation, ConsolidationAction, Duplicate
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
 from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
 from memos_pg.calls.holds import LegalHold
@@ -39,6 +40,13 @@ from memos_pg.calls.privacy import (
     QuarantinedMemory,
     Settings,
     SharedMemory,
+from memos_pg.calls.notes import (
+    Evolution,
+    ImportedNetwork,
+    ListedNote,
+    Note,
+    NoteStatus,
+    RecordedEvolution,
 )
 from memos_pg.calls.search import SearchResult
 from memos_pg.client import MemOS, User
@@ -84,6 +92,13 @@ __all__ = [
     "LegalHold",
     "Entry",
     "Example",
+    "Consolidation",
+    "ConsolidationAction",
+    "Duplicate",
+    "EmbeddingStatus",
+    "Evolution",
+    "ImportedNetwork",
+    "ListedNote",
     "MemOS",
     "MemOSError",
     "Memory",
@@ -101,6 +116,10 @@ __all__ = [
     "QuarantinedMemory",
     "QuotaExceeded",
     "Reference",
+    "Note",
+    "NoteStatus",
+    "QuotaExceeded",
+    "RecordedEvolution",
     "Refused",
     "RelatedMemory",
     "RetentionParameter",

@@ -105,7 +105,7 @@ def _extensions(connection: Connection) -> Iterator[Check]:
         """
     ).fetchall()
     found = {row.name: row for row in rows}
-    for name in ("vector", "pg_partman", "pgcrypto", "unaccent", "btree_gist"):
+    for name in ("vector", "pg_partman", "pgcrypto", "pg_trgm", "unaccent", "btree_gist"):
         row = found.get(name)
         if row is None:
             yield Check(

@@ -21,11 +21,16 @@ begin
     call memos_admin.close_abandoned_scratchpads();
     -- Exact, so that it takes as long as the user's memories are many: after an import it is done bit by bit.
     call memos_admin.link_similar(p_at_most => '5 minutes');
+    call memos_admin.make_notes(p_at_most => '5 minutes');
+    if memos_admin.evolves() then
+        call memos_admin.evolve_memories(p_at_most => '5 minutes');
+    end if;
 end
 $body$;
 comment on procedure memos_admin.run_maintenance is
     'What has to happen now and then (hourly to daily): partitions, retention, the inverted index, uses '
-    'and tiers, scratchpads, links. Safe to run at any time; takes time in proportion to what changed.';
+    'and tiers, scratchpads, links, notes. Safe to run at any time; takes time in proportion to what '
+    'changed.';
 
 create or replace function memos_admin.maintain_partitions()
 returns void

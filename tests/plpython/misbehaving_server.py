@@ -5,11 +5,13 @@
 
 It answers both protocols, Ollama's and OpenAI's, by the path of the request. A mode is the name of
 a method of `_Handler` without `answer_`; `MODES` lists them. `server.requests` holds what it got.
+With `reply` it is a language model that says just that (or what a function makes of a request).
 """
 
 import json
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -29,12 +31,18 @@ class Request:
 class MisbehavingServer:
     """A server that treats its requests by the given modes, one each; the last mode stays."""
 
-    def __init__(self, *modes: str, dimensions: int = 8) -> None:
+    def __init__(
+        self,
+        *modes: str,
+        dimensions: int = 8,
+        reply: str | Callable[[dict[str, Any]], str] | None = None,
+    ) -> None:
         unknown = set(modes) - set(MODES)
         if unknown or not modes:
             raise ValueError(f"modes: {modes}; known are {MODES}")
         self.modes = list(modes)
         self.dimensions = dimensions
+        self.reply = reply
         self.requests: list[Request] = []
         self.closing = threading.Event()  # wakes the slow ones
         self._lock = threading.Lock()
@@ -93,10 +101,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     # -- helpers
 
+    def texts(self) -> list[str]:
+        if "messages" in self.body:
+            return [message["content"] for message in self.body["messages"]]
+        return self.body.get("input") or [self.body["prompt"]]
+
     def vectors(self) -> list[list[float]]:
-        return [self.owner.vector(text) for text in self.body["input"]]
+        return [self.owner.vector(text) for text in self.texts()]
 
     def answer(self, vectors: list[Any]) -> bytes:
+        reply = self.owner.reply
+        if reply is not None:
+            said = reply if isinstance(reply, str) else reply(self.body)
+            if self.path.endswith("/generate"):
+                return json.dumps({"model": self.body["model"], "response": said}).encode()
+            return json.dumps({"choices": [{"message": {"content": said}}]}).encode()
         if self.path.endswith("/embed"):
             return json.dumps({"model": self.body["model"], "embeddings": vectors}).encode()
         data = [{"index": index, "embedding": vector} for index, vector in enumerate(vectors)]
@@ -174,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send(json.dumps({"error": f"incorrect key: {key}"}).encode(), status=401)
 
     def answer_error_with_the_texts(self) -> None:
-        texts = ", ".join(self.body["input"])
+        texts = ", ".join(self.texts())
         self.send(json.dumps({"error": f"cannot embed: {texts}"}).encode(), status=400)
 
     def answer_page_with_the_texts(self) -> None:

@@ -5,6 +5,7 @@ argument left at None is not sent, so that the SQL function's own default holds.
 """
 
 from memos_pg.calls.base import HALFVEC, Call, Vector, argument_type, register_halfvec
+from memos_pg.calls.consolidation import ConsolidationCalls
 from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
 from memos_pg.calls.facts import FactCalls
@@ -14,6 +15,7 @@ from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
 from memos_pg.calls.scratchpad import ScratchpadCalls, use_agent
 from memos_pg.calls.privacy import PrivacyCalls
+from memos_pg.calls.notes import NoteAdminCalls, NoteCalls
 from memos_pg.calls.search import SearchCalls
 from memos_pg.calls.tiers import TierCalls
 
@@ -35,6 +37,8 @@ class UserCalls(
     SearchCalls,
     LinkCalls,
     LifecycleCalls,
+    NoteCalls,
+    ConsolidationCalls,
     TierCalls,
     PrivacyCalls,
     FactCalls,
@@ -48,5 +52,6 @@ class AdminCalls(
     EmbeddingAdminCalls,
     LifecycleAdminCalls,
     HoldAdminCalls,
+    NoteAdminCalls,
 ):
     """The functions of schema memos_admin, for operators and workers."""

@@ -58,7 +58,7 @@ def one(model: type[T]) -> Shape[T]:
     return Shape(_columns(model), lambda rows: model(*_only(rows, model)))
 
 
-def first(model: type[T]) -> Shape[T | None]:
+def optional(model: type[T]) -> Shape[T | None]:
     return Shape(_columns(model), lambda rows: model(*_only(rows, model)) if rows else None)
 
 
@@ -163,6 +163,12 @@ def _uuid(name: str, value: Any) -> UUID:
         raise bad(name, "a uuid", value) from None
 
 
+def _uuids(name: str, value: Any) -> list[UUID]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise bad(name, "a list of uuids", value)
+    return [_uuid(name, item) for item in value]
+
+
 def _timestamp(name: str, value: Any) -> datetime:
     # Without a zone the server would read it in its own: the same call, another time.
     if not isinstance(value, datetime) or value.utcoffset() is None:
@@ -261,6 +267,7 @@ _TYPES: dict[str, str] = {
     "after": "uuid",
     "agent": "text",
     "at": "timestamptz",
+    "at_most": "interval",
     "attempt": "int",
     "attribute": "text",
     "backend": "text",
@@ -268,6 +275,7 @@ _TYPES: dict[str, str] = {
     "conclusion": "text",
     "confidence": "real",
     "content": "text",
+    "context": "text",
     "contradiction_id": "uuid",
     "coverage": "real",
     "criteria": "text",
@@ -275,6 +283,7 @@ _TYPES: dict[str, str] = {
     "details": "jsonb",
     "dimensions": "int",
     "document_version": "text",
+    "dry_run": "boolean",
     "duration": "interval",
     "embedding": "public.halfvec",
     "embeddings": "public.halfvec[]",
@@ -282,6 +291,8 @@ _TYPES: dict[str, str] = {
     "entry_id": "uuid",
     "error": "text",
     "evidence": "uuid[]",
+    "evolution_id": "uuid",
+    "evolve": "boolean",
     "expected_version": "int",
     "expires_at": "timestamptz",
     "explain": "boolean",
@@ -304,11 +315,14 @@ _TYPES: dict[str, str] = {
     "hold_id": "uuid",
     "importance": "real",
     "include_cold": "boolean",
+    "include_derived": "boolean",
     "include_released": "boolean",
     "input": "text",
     "kept": "uuid",
     "key": "text",
     "key_id": "int",
+    "keyword": "text",
+    "keywords": "text[]",
     "kind": "text",
     "kinds": "text[]",
     "language": "text",
@@ -318,7 +332,9 @@ _TYPES: dict[str, str] = {
     "level": "text",
     "limit": "int",
     "local": "boolean",
+    "made_by": "text",
     "max_attempts": "int",
+    "max_clusters": "int",
     "max_depth": "int",
     "max_links": "int",
     "max_quality": "real",
@@ -326,13 +342,16 @@ _TYPES: dict[str, str] = {
     "memories": "jsonb",
     "memory_id": "uuid",
     "memory_ids": "uuid[]",
+    "merge": "boolean",
     "metadata": "jsonb",
     "min_quality": "real",
     "min_similarity": "real",
+    "min_sources": "int",
     "min_success": "real",
     "min_weight": "real",
     "model": "text",
     "name": "text",
+    "network": "jsonb",
     "now": "timestamptz",
     "observation_type": "text",
     "observations": "real",
@@ -363,6 +382,7 @@ _TYPES: dict[str, str] = {
     "reasoning_type": "text",
     "record": "boolean",
     "recorded_at": "timestamptz",
+    "remake": "boolean",
     "request_id": "text",
     "resolution": "text",
     "resolved": "boolean",
@@ -371,18 +391,23 @@ _TYPES: dict[str, str] = {
     "retry": "boolean",
     "role": "text",
     "rrf_k": "int",
+    "run_id": "uuid",
     "scratchpad_id": "uuid",
     "search_id": "uuid",
     "segment": "text",
     "segments": "text[]",
     "session_id": "text",
+    "set_aside_sources": "boolean",
     "source": "text",
+    "source_ids": "uuid[]",
     "stability_days": "real",
     "state": "text",
     "status": "text",
     "statuses": "text[]",
     "subject_id": "uuid",
     "success": "boolean",
+    "summarize": "boolean",
+    "tag": "text",
     "tags": "text[]",
     "text": "text",
     "texts": "text[]",

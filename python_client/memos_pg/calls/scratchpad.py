@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from memos_pg.calls.base import NOTHING, VALUE, Call, Json, bad, call, first, many, one, scalar
+from memos_pg.calls.base import NOTHING, VALUE, Call, Json, bad, call, many, one, optional, scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -713,7 +713,7 @@ class ScratchpadCalls:
         """Take the most urgent action that is free; None when there is none."""
         return call(
             "memos.claim_action",
-            first(ClaimedAction),
+            optional(ClaimedAction),
             user=self.user,
             scratchpad_id=scratchpad_id,
             agent=agent,

@@ -8,6 +8,8 @@ from memos_pg.cli import memory as memory
 from memos_pg.cli import search as search
 from memos_pg.cli import links as links
 from memos_pg.cli import lifecycle as lifecycle
+from memos_pg.cli import notes as notes
+from memos_pg.cli import consolidation as consolidation
 from memos_pg.cli import tiers as tiers
 from memos_pg.cli import facts as facts
 from memos_pg.cli import scratchpad as scratchpad
