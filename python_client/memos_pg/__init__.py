@@ -3,6 +3,15 @@
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
+from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
+from memos_pg.calls.holds import LegalHold
+from memos_pg.calls.lifecycle import (
+    EvictedPrefix,
+    HotMemory,
+    MemoryUsage,
+    RetentionParameter,
+    WarmPrefix,
+)
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
 from memos_pg.calls.scratchpad import (
@@ -38,6 +47,7 @@ from memos_pg.errors import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "AssertedFact",
     "Action",
     "Answer",
     "AsyncMemOS",
@@ -51,6 +61,11 @@ __all__ = [
     "ContextLine",
     "Contradiction",
     "EmbeddingStatus",
+    "EvictedPrefix",
+    "Fact",
+    "FactVersion",
+    "HotMemory",
+    "LegalHold",
     "Entry",
     "Example",
     "MemOS",
@@ -58,6 +73,7 @@ __all__ = [
     "Memory",
     "MemoryLink",
     "MemoryStats",
+    "MemoryUsage",
     "MemoryVersion",
     "NewMemory",
     "NoUserContext",
@@ -69,6 +85,11 @@ __all__ = [
     "Reference",
     "Refused",
     "RelatedMemory",
+    "RetentionParameter",
+    "SearchResult",
+    "StoredMemory",
+    "User",
+    "WarmPrefix",
     "Scratchpad",
     "ScratchpadQuality",
     "SearchResult",

@@ -87,6 +87,8 @@ begin
     where e.user_id = any (v_user_ids) and e.model_id = p_model_id;
     delete from memos_private.embedding_history as h
     where h.user_id = any (v_user_ids) and h.model_id = p_model_id;
+    delete from memos_private.embedding_cold as c
+    where c.user_id = any (v_user_ids) and c.model_id = p_model_id;
     return v_user_ids[cardinality(v_user_ids)];
 end
 $body$;
@@ -107,6 +109,7 @@ begin
     delete from memos_private.embedding_queue as q where q.model_id = p_model_id;
     delete from memos_private.embedding as e where e.model_id = p_model_id;
     delete from memos_private.embedding_history as h where h.model_id = p_model_id;
+    delete from memos_private.embedding_cold as c where c.model_id = p_model_id;
     delete from memos_private.embedding_model as m where m.model_id = p_model_id;
 end
 $body$;

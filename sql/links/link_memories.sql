@@ -20,14 +20,19 @@ begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_link(p_from, p_to, p_type);
     perform memos_private.require_fraction('p_weight', p_weight);
-    -- Before the link, as a deletion does: neither waits for the other in a ring.
-    v_known := array(
-        select m.memory_id
-        from memos_private.memory as m
-        where m.user_id = p_user_id and m.memory_id in (p_from, p_to)
-        order by m.memory_id
-        for key share
-    );
+    loop
+        -- Before the link, as a deletion does: neither waits for the other in a ring.
+        v_known := array(
+            select m.memory_id
+            from memos_private.memory as m
+            where m.user_id = p_user_id and m.memory_id in (p_from, p_to)
+            order by m.memory_id
+            for key share
+        );
+        exit when cardinality(v_known) = 2 or not memos_private.recall_memories(
+            p_user_id, array(select unnest(array[p_from, p_to]) except select unnest(v_known))
+        );
+    end loop;
     if p_from <> all (v_known) then
         perform memos_private.refuse_missing_memory(p_from);
     end if;
@@ -72,6 +77,14 @@ begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_link(p_from, p_to, p_type);
     delete from memos_private.memory_link as l
+    where l.user_id = p_user_id
+        and l.from_id = case when v_turned then p_to else p_from end
+        and l.to_id = case when v_turned then p_from else p_to end
+        and l.type = p_type;
+    if found then
+        return true;
+    end if;
+    delete from memos_private.memory_link_cold as l
     where l.user_id = p_user_id
         and l.from_id = case when v_turned then p_to else p_from end
         and l.to_id = case when v_turned then p_from else p_to end

@@ -18,18 +18,18 @@ begin
     from (
         select f.to_id as other_id, case when memos_private.is_symmetric(f.type) then 'both' else 'to' end
                 as direction, f.type, f.weight, f.origin, f.created_at
-        from memos_private.memory_link as f
+        from memos_private.link_of_any_tier as f
         where f.user_id = p_user_id and f.from_id = p_memory_id
         union all
         select t.from_id, case when memos_private.is_symmetric(t.type) then 'both' else 'from' end,
             t.type, t.weight, t.origin, t.created_at
-        from memos_private.memory_link as t
+        from memos_private.link_of_any_tier as t
         where t.user_id = p_user_id and t.to_id = p_memory_id
     ) as l
-    join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = l.other_id
+    join memos_private.memory_of_any_tier as m on m.user_id = p_user_id and m.memory_id = l.other_id
     order by l.weight desc, m.memory_id, l.type, l.direction;
     if not found and not exists (
-        select from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = p_memory_id
+        select from memos_private.memory_of_any_tier as m where m.user_id = p_user_id and m.memory_id = p_memory_id
     ) then
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;

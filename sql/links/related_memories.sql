@@ -37,11 +37,11 @@ begin
                 from unnest(v_last) as p
                 join (
                     select f.from_id as near_id, f.to_id as memory_id, f.weight, f.type
-                    from memos_private.memory_link as f
+                    from memos_private.link_of_any_tier as f
                     where f.user_id = p_user_id
                     union all
                     select t.to_id, t.from_id, t.weight, t.type
-                    from memos_private.memory_link as t
+                    from memos_private.link_of_any_tier as t
                     where t.user_id = p_user_id
                 ) as n on n.near_id = p.memory_id
                 where p.weight * n.weight >= p_min_weight and (p_types is null or n.type = any (p_types))
@@ -92,7 +92,7 @@ begin
     end if;
     perform memos_private.require_fraction('p_min_weight', p_min_weight);
     if not exists (
-        select from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = p_memory_id
+        select from memos_private.memory_of_any_tier as m where m.user_id = p_user_id and m.memory_id = p_memory_id
     ) then
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;
@@ -101,7 +101,7 @@ begin
     from unnest(
         memos_private.best_paths(p_user_id, p_memory_id, p_types, p_max_depth, p_min_weight)
     ) as p
-    join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = p.memory_id
+    join memos_private.memory_of_any_tier as m on m.user_id = p_user_id and m.memory_id = p.memory_id
     order by p.weight desc, cardinality(p.types), p.memory_id;
 end
 $body$;

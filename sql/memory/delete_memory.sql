@@ -18,19 +18,24 @@ begin
     if p_memory_id is null then
         perform memos_private.refuse_argument('p_memory_id', 'it is null', 'pass the id of a memory');
     end if;
-    select * into v_old
-    from memos_private.memory as m
-    where m.user_id = p_user_id and m.memory_id = p_memory_id
-    for update;
-    if not found then
-        return false;
-    end if;
+    loop
+        select * into v_old
+        from memos_private.memory as m
+        where m.user_id = p_user_id and m.memory_id = p_memory_id
+        for update;
+        exit when found;
+        -- So that a cold memory goes to the history like any other.
+        if not memos_private.recall_memories(p_user_id, array[p_memory_id]) then
+            return false;
+        end if;
+    end loop;
     v_now := greatest(clock_timestamp(), v_old.recorded_at + interval '1 microsecond');
     perform memos_private.archive_memory(v_old, v_now, 'delete', p_reason, null);
     update memos_private.memory_history as h
     set retracted_at = v_now
     where h.user_id = p_user_id and h.memory_id = p_memory_id
         and h.retracted_at is null and h.remains_until is not null;
+    delete from memos_private.memory_usage as u where u.user_id = p_user_id and u.memory_id = p_memory_id;
     delete from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = p_memory_id;
     return true;
 end

@@ -18,11 +18,12 @@ $body$;
 comment on function memos_private.require_limit is 'Raises MO400 for a number of rows out of range.';
 
 create or replace function memos.list_memories(
-    p_user_id uuid,
-    p_kinds   text[] default null,
-    p_tags    text[] default null,
-    p_limit   int default 50,
-    p_after   uuid default null
+    p_user_id      uuid,
+    p_kinds        text[] default null,
+    p_tags         text[] default null,
+    p_limit        int default 50,
+    p_after        uuid default null,
+    p_include_cold boolean default false
 )
 returns table (
     memory_id uuid, version int, content text, kind text, tags text[], metadata jsonb, importance real,
@@ -40,6 +41,22 @@ as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_limit(p_limit);
+    if p_include_cold is null then
+        perform memos_private.refuse_argument('p_include_cold', 'it is null', 'true or false');
+    elsif p_include_cold then
+        return query
+        select m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata, m.importance, m.confidence,
+            m.privacy_level, m.provenance, m.session_id, m.position, m.occurred_at, m.valid_from,
+            m.valid_until, m.recorded_at, m.pinned, m.tier
+        from memos_private.memory_of_any_tier as m
+        where m.user_id = p_user_id
+            and m.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            and (p_kinds is null or m.kind = any (p_kinds))
+            and (p_tags is null or m.tags @> p_tags)
+        order by m.memory_id desc
+        limit p_limit;
+        return;
+    end if;
     return query
     select m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata, m.importance, m.confidence,
         m.privacy_level, m.provenance, m.session_id, m.position, m.occurred_at, m.valid_from,
@@ -55,4 +72,4 @@ end
 $body$;
 comment on function memos.list_memories is
     'A user''s memories, newest first. p_kinds: any of these kinds; p_tags: all of these tags; p_after: '
-    'the last memory_id of the page before. Errors: MO001, MO400, MO403.';
+    'the last memory_id of the page before; p_include_cold: those of tier cold too. Errors: MO001, MO400, MO403.';

@@ -11,6 +11,8 @@ security definer
 rows 10
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
+-- Planning for every partition takes ten times as long as looking.
+set plan_cache_mode = force_generic_plan
 as $body$
 #variable_conflict use_column
 begin

@@ -2,7 +2,7 @@ create or replace function memos.memory_stats(p_user_id uuid)
 returns table (
     memories bigint, pinned bigint, versions bigint, sessions bigint, kinds jsonb,
     privacy_levels jsonb, content_bytes bigint, embedded bigint, pending bigint, failed bigint,
-    oldest timestamptz, newest timestamptz
+    oldest timestamptz, newest timestamptz, tiers jsonb
 )
 language plpgsql
 stable
@@ -21,36 +21,44 @@ begin
         (
             select coalesce(jsonb_object_agg(k.kind, k.count), '{}')
             from (
-                select kind, count(*) from memos_private.memory where user_id = p_user_id group by kind
+                select kind, count(*) from memos_private.memory_of_any_tier where user_id = p_user_id group by kind
             ) as k
         ),
         (
             select coalesce(jsonb_object_agg(k.privacy_level, k.count), '{}')
             from (
                 select privacy_level, count(*)
-                from memos_private.memory where user_id = p_user_id group by privacy_level
+                from memos_private.memory_of_any_tier where user_id = p_user_id group by privacy_level
             ) as k
         ),
         coalesce(sum(octet_length(m.content)), 0)::bigint,
         (
             select count(distinct e.memory_id)
-            from memos_private.embedding as e
+            from (
+                select model_id, memory_id from memos_private.embedding where user_id = p_user_id
+                union all
+                select model_id, memory_id from memos_private.embedding_cold where user_id = p_user_id
+            ) as e
             join memos_private.embedding_model as d on d.model_id = e.model_id and d.is_default
-            where e.user_id = p_user_id
         ),
         q.pending, q.failed, min(coalesce(m.occurred_at, m.recorded_at)),
-        max(coalesce(m.occurred_at, m.recorded_at))
+        max(coalesce(m.occurred_at, m.recorded_at)),
+        jsonb_build_object(
+            'hot', count(*) filter (where m.tier = 'hot'), 'warm', count(*) filter (where m.tier = 'warm'),
+            'cold', count(*) filter (where m.tier = 'cold')
+        )
     from (
         select count(*) filter (where failed_at is null) as pending,
             count(*) filter (where failed_at is not null) as failed
         from memos_private.embedding_queue
         where user_id = p_user_id
     ) as q
-    left join memos_private.memory as m on m.user_id = p_user_id
+    left join memos_private.memory_of_any_tier as m on m.user_id = p_user_id
     group by q.pending, q.failed;
 end
 $body$;
 comment on function memos.memory_stats is
     'One row about a user''s memories: counts (versions include superseded and deleted ones), bytes of '
-    'content, memories with a vector of the default model, pending and failed embeddings of all models, '
-    'time of the oldest and newest memory. Errors: MO001, MO400, MO403.';
+    'content, memories with a vector of the default model, pending and failed embeddings of all models '
+    '(what is pending of a cold memory waits with it and is not counted), time of the oldest and newest '
+    'memory, memories by tier. Errors: MO001, MO400, MO403.';

@@ -15,12 +15,15 @@ begin
     if p_pinned is null then
         perform memos_private.refuse_argument('p_pinned', 'it is null', 'true or false');
     end if;
-    update memos_private.memory as m
-    set pinned = p_pinned
-    where m.user_id = p_user_id and m.memory_id = p_memory_id;
-    if not found then
-        perform memos_private.refuse_missing_memory(p_memory_id);
-    end if;
+    loop
+        update memos_private.memory as m
+        set pinned = p_pinned
+        where m.user_id = p_user_id and m.memory_id = p_memory_id;
+        exit when found;
+        if not memos_private.recall_memories(p_user_id, array[p_memory_id]) then
+            perform memos_private.refuse_missing_memory(p_memory_id);
+        end if;
+    end loop;
 end
 $body$;
 comment on function memos.pin_memory is

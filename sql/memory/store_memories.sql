@@ -62,6 +62,9 @@ begin
         where m.request_id is not null and m.memory_id not in (select f.memory_id from first_answers as f);
     end if;
 
+    if exists (select from memos_private.cold_place as p where p.user_id = p_user_id) then
+        perform memos_private.recall_contents(p_user_id, p_memories, '{}');
+    end if;
     with stored as (
         insert into memos_private.memory as s (
             user_id, memory_id, content, content_hash, language, kind, tags, metadata, importance,
@@ -79,6 +82,12 @@ begin
         returning s.memory_id
     )
     select coalesce(array_agg(s.memory_id), '{}') into v_created from stored as s;
+    -- What another session was making cold, this insert has waited for.
+    if exists (select from memos_private.cold_place as p where p.user_id = p_user_id)
+        or current_setting('transaction_isolation') <> 'read committed'
+    then
+        v_created := memos_private.recall_contents(p_user_id, p_memories, v_created);
+    end if;
     if cardinality(v_created) >= 100 then
         perform memos_private.analyze_first_memories();
     end if;

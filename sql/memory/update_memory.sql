@@ -37,13 +37,16 @@ begin
     end if;
     -- Before the row, as all writers do: registering a model waits for writers, not the other way round.
     perform memos_private.share_embedding_models();
-    select * into v_old
-    from memos_private.memory as m
-    where m.user_id = p_user_id and m.memory_id = p_memory_id
-    for update;
-    if not found then
-        perform memos_private.refuse_missing_memory(p_memory_id);
-    end if;
+    loop
+        select * into v_old
+        from memos_private.memory as m
+        where m.user_id = p_user_id and m.memory_id = p_memory_id
+        for update;
+        exit when found;
+        if not memos_private.recall_memories(p_user_id, array[p_memory_id]) then
+            perform memos_private.refuse_missing_memory(p_memory_id);
+        end if;
+    end loop;
     if p_expected_version <> v_old.version then
         raise exception 'the memory has changed meanwhile'
             using errcode = 'MO409',
@@ -107,11 +110,18 @@ begin
             session_id = v_new.session_id, position = v_new.position, occurred_at = v_new.occurred_at,
             valid_from = v_new.valid_from, valid_until = v_new.valid_until, recorded_at = v_now
         where m.user_id = p_user_id and m.memory_id = p_memory_id;
+        -- A cold one counts too; the update has waited for whoever was just moving it.
+        if exists (
+            select from memos_private.cold_place as p
+            where p.user_id = p_user_id and p.content_hash = v_new.content_hash
+        ) then
+            raise unique_violation;
+        end if;
     exception when unique_violation then
         raise exception 'another memory already has this content'
             using errcode = 'MO409',
                 detail = format('memory %s', (
-                    select m.memory_id from memos_private.memory as m
+                    select m.memory_id from memos_private.memory_of_any_tier as m
                     where m.user_id = p_user_id and m.content_hash = v_new.content_hash
                 )),
                 hint = 'delete one of the two instead: the same content is one memory';

@@ -19,6 +19,12 @@ begin
         on e.user_id = p_user_id and e.model_id = p_model_id and e.memory_id = s.memory_id
     where s.superseded_at is null
     union all
+    select c.memory_id, 1 - (c.embedding operator(public.<=>) p_embedding)
+    from unnest(p_scope) as s
+    join memos_private.embedding_cold as c
+        on c.user_id = p_user_id and c.model_id = p_model_id and c.memory_id = s.memory_id
+    where s.superseded_at is null
+    union all
     select h.memory_id, 1 - (h.embedding operator(public.<=>) p_embedding)
     from unnest(p_scope) as s
     join memos_private.embedding_history as h

@@ -18,33 +18,54 @@ set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_as_of constant boolean := p_valid_at is not null or p_recorded_at is not null;
+    v_versions memos_private.version_key[];
 begin
     if not v_as_of
         and num_nonnulls(p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_excluded) = 0
         and not exists (
             select from memos_private.memory as m
-            where m.user_id = p_user_id and (m.valid_until is not null or m.tier = 'cold')
+            where m.user_id = p_user_id and m.valid_until is not null
         )
+        and not (p_include_cold and exists (
+            select from memos_private.memory_cold as m
+            where m.user_id = p_user_id and m.valid_until is not null
+        ))
     then
         return null;
     end if;
     if not v_as_of then
         -- Now is one table: no look at the history for each row.
-        return array(
+        v_versions := array(
             select row(m.memory_id, m.version, null)::memos_private.version_key
             from memos_private.memory as m
             where m.user_id = p_user_id
-                and (m.valid_until is null or m.valid_until > now())
+                and (m.valid_until is null or m.valid_until > statement_timestamp())
                 and (p_kinds is null or m.kind = any (p_kinds))
                 and (p_tags is null or m.tags @> p_tags)
                 and (p_metadata is null or m.metadata @> p_metadata)
                 and (p_session_id is null or m.session_id = p_session_id)
                 and (p_from is null or coalesce(m.occurred_at, m.recorded_at) >= p_from)
                 and (p_until is null or coalesce(m.occurred_at, m.recorded_at) < p_until)
-                and (p_include_cold or m.tier <> 'cold')
                 and (p_excluded is null or m.memory_id <> all (p_excluded))
         );
+        if p_include_cold then
+            v_versions := v_versions || array(
+                select row(m.memory_id, m.version, null)::memos_private.version_key
+                from memos_private.memory_cold as m
+                where m.user_id = p_user_id
+                    and (m.valid_until is null or m.valid_until > now())
+                    and (p_kinds is null or m.kind = any (p_kinds))
+                    and (p_tags is null or m.tags @> p_tags)
+                    and (p_metadata is null or m.metadata @> p_metadata)
+                    and (p_session_id is null or m.session_id = p_session_id)
+                    and (p_from is null or coalesce(m.occurred_at, m.recorded_at) >= p_from)
+                    and (p_until is null or coalesce(m.occurred_at, m.recorded_at) < p_until)
+                    and (p_excluded is null or m.memory_id <> all (p_excluded))
+            );
+        end if;
+        return v_versions;
     end if;
+    -- The past knows no tiers: what was warm then is found, wherever it lies today.
     return array(
         select row(m.memory_id, m.version, m.superseded_at)::memos_private.version_key
         from memos_private.versions_as_of(p_user_id, p_valid_at, p_recorded_at) as v
@@ -58,11 +79,10 @@ begin
             and (p_session_id is null or m.session_id = p_session_id)
             and (p_from is null or coalesce(m.occurred_at, m.recorded_at) >= p_from)
             and (p_until is null or coalesce(m.occurred_at, m.recorded_at) < p_until)
-            and (p_include_cold or m.tier <> 'cold')
             and (p_excluded is null or m.memory_id <> all (p_excluded))
     );
 end
 $body$;
 comment on function memos_private.eligible_versions is
-    'The versions that pass a search''s filters and times and are not p_excluded; null when every current '
-    'memory does.';
+    'The versions that pass a search''s filters and times and are not p_excluded, with the cold ones of '
+    'today when p_include_cold; null when every current memory does.';

@@ -34,14 +34,16 @@ as $body$
 #variable_conflict use_column
 declare
     v_as_of constant boolean := p_valid_at is not null or p_recorded_at is not null;
-    v_scope memos_private.version_key[] := memos_private.eligible_versions(
-        p_user_id, p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_valid_at, p_recorded_at,
-        p_include_cold, null
-    );
+    v_cold boolean := false;
+    v_cold_memories double precision := 0;
+    v_cold_postings memos_private.posting[];
+    v_scope memos_private.version_key[];
+    v_versions memos_private.version_key[];
     -- With a budget, a row that does not fit makes room for the next one.
     v_limit constant int := case when p_token_budget is null then p_limit else p_limit * 10 end;
     v_depth int;
     v_documents double precision;
+    v_memories double precision;
     v_length double precision;
     v_lexemes text[];
     v_idf double precision[];
@@ -54,13 +56,20 @@ declare
     v_ranked memos_private.candidate[];
     v_explanation jsonb;
 begin
+    if p_include_cold and not v_as_of then
+        v_cold := exists (select from memos_private.cold_place as p where p.user_id = p_user_id);
+    end if;
+    v_scope := memos_private.eligible_versions(
+        p_user_id, p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_valid_at, p_recorded_at,
+        v_cold, null
+    );
     if memos_private.has_query_syntax(p_query) then
         select c.required, c.excluded into v_required, v_excluded
-        from memos_private.query_conditions(p_user_id, p_query, v_scope, v_as_of) as c;
+        from memos_private.query_conditions(p_user_id, p_query, v_scope, v_as_of, v_cold) as c;
         if v_excluded is not null then
             v_scope := memos_private.eligible_versions(
                 p_user_id, p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_valid_at,
-                p_recorded_at, p_include_cold, v_excluded
+                p_recorded_at, v_cold, v_excluded
             );
         end if;
     end if;
@@ -68,9 +77,9 @@ begin
         v_documents := cardinality(v_scope);
         v_lexemes := memos_private.query_terms_as_of(p_user_id, p_query, v_scope);
     else
-        select t.documents, t.length, t.lexemes, t.idf, t.terms
-        into v_documents, v_length, v_lexemes, v_idf, v_terms
-        from memos_private.query_terms(p_user_id, p_query) as t;
+        select t.documents, t.length, t.lexemes, t.idf, t.terms, t.cold
+        into v_documents, v_length, v_lexemes, v_idf, v_terms, v_cold_postings
+        from memos_private.query_terms(p_user_id, p_query, v_cold) as t;
     end if;
     -- Deep lists are exact lists as long as a user's memories are few; later they cost more than ranks
     -- that far down count.
@@ -78,17 +87,39 @@ begin
         when p_fusion = 'rrf' and v_documents <= 2000 then greatest(1000, v_limit)
         else greatest(100, v_limit * 2)
     end;
+    if v_cold then
+        v_cold_memories := (
+            select count(*) from memos_private.cold_place as p
+            where p.user_id = p_user_id
+                and (v_scope is null or p.memory_id in (select s.memory_id from unnest(v_scope) as s))
+        );
+    end if;
+    v_memories := coalesce(cardinality(v_scope), v_documents) - v_cold_memories;
     if p_embedding is not null and p_weights.dense > 0 then
         v_dense := memos_private.dense_candidates(
             p_user_id, p_model.model_id, p_embedding, v_scope, v_as_of, v_depth
         );
+        if v_cold then
+            v_dense := memos_private.merge_lanes(
+                v_dense, v_memories, memos_private.cold_dense_lane(
+                    p_user_id, p_model.model_id, p_embedding, v_scope, v_depth
+                ), v_cold_memories, v_depth
+            );
+        end if;
     end if;
     if v_lexemes is not null and p_weights.lexical > 0 then
         v_lexical := memos_private.lexical_candidates(
-            p_user_id, v_lexemes, v_idf, v_length,
-            greatest(coalesce(cardinality(v_scope), v_documents), 1), v_scope, v_as_of, v_depth,
+            p_user_id, v_lexemes, v_idf, v_length, greatest(v_memories, 1), v_scope, v_as_of, v_depth,
             v_terms, v_required
         );
+        if v_cold then
+            v_lexical := memos_private.merge_lanes(
+                v_lexical, v_memories, memos_private.cold_lexical_lane(
+                    v_cold_postings, v_lexemes, v_idf, v_length, v_cold_memories, v_scope, v_depth, v_terms,
+                    v_required
+                ), v_cold_memories, v_depth
+            );
+        end if;
     end if;
 
     if p_fusion = 'rrf' then
@@ -97,12 +128,22 @@ begin
         v_period := case when p_weights.time > 0
             then memos_private.question_period(p_query, p_now) end;
         v_ranked := memos_private.fuse_calibrated(
-            p_user_id, v_dense, v_lexical, p_weights, v_scope, v_as_of, v_period, p_now, v_depth, v_limit
+            p_user_id, v_dense, v_lexical, p_weights, v_scope, v_as_of, v_period, p_now, v_depth, v_limit,
+            v_cold
+        );
+    end if;
+    if v_as_of then
+        v_versions := v_scope;
+    elsif v_cold then
+        v_versions := array(
+            select row(m.memory_id, m.version, null)::memos_private.version_key
+            from memos_private.memory_of_any_tier as m
+            where m.user_id = p_user_id and m.memory_id = any (array(select r.memory_id from unnest(v_ranked) as r))
         );
     end if;
     if p_token_budget is not null then
         v_ranked := memos_private.fit_budget(
-            p_user_id, v_ranked, case when v_as_of then v_scope end, p_token_budget, p_limit
+            p_user_id, v_ranked, v_versions, p_token_budget, p_limit
         );
     end if;
 
@@ -113,6 +154,7 @@ begin
             'model', p_model.name,
             'scope', case when v_scope is null then 'all current memories'
                 else format('%s versions that pass the filters', cardinality(v_scope)) end,
+            'cold', case when v_cold then v_cold_memories end,
             'paths', jsonb_build_object('dense', v_dense.path, 'lexical', v_lexical.path),
             'period', v_period,
             'valid_at', p_valid_at,
@@ -140,7 +182,7 @@ begin
                 v_ranked[m.place], v_dense, v_lexical, p_weights, p_fusion
             )
         ) end
-    from memos_private.ranked_contents(p_user_id, v_ranked, case when v_as_of then v_scope end) as m
+    from memos_private.ranked_contents(p_user_id, v_ranked, v_versions) as m
     order by m.place;
 end
 $body$;

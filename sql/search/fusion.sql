@@ -14,7 +14,7 @@ begin
     return array(
         select row(
             r.memory_id, coalesce(sum(r.dense), 0) + coalesce(sum(r.lexical), 0), sum(r.dense),
-            sum(r.lexical), null, null, null, null, null, null
+            sum(r.lexical), null, null, null, null, null, null, null
         )::memos_private.candidate
         from (
             select d.memory_id, p_weights.dense / (p_k + d.rank) as dense, null::double precision as lexical
@@ -77,6 +77,20 @@ return 1 + p_weight * exp(-least(abs(date_part('epoch', p_now - p_happened_at)) 
 comment on function memos_private.recency_factor is
     'From 1 for long ago (or far ahead) to 1 + p_weight for now; a third of that is left after 30 days.';
 
+create or replace function memos_private.retention_factor(
+    p_last_used_at timestamptz, p_stability double precision, p_now timestamptz, p_weight double precision
+)
+returns double precision
+language sql
+immutable
+parallel safe
+return 1 + p_weight * memos_private.retention(
+    date_part('epoch', p_now - p_last_used_at) / 86400, p_stability
+);
+comment on function memos_private.retention_factor is
+    'From 1 for a memory whose last use is long ago to 1 + p_weight for one in use. What was never used has '
+    'no such factor: that it is old must not bury it.';
+
 -- Links that somebody made. An automatic one says that two vectors are near each other, which the dense
 -- lane has counted: following those too costs two points of recall.
 create or replace function memos_private.follow_links(
@@ -86,7 +100,8 @@ create or replace function memos_private.follow_links(
     p_dense_floor   double precision,
     p_lexical_floor double precision,
     p_scope         memos_private.version_key[],
-    p_limit         int
+    p_limit         int,
+    p_include_cold  boolean
 )
 returns memos_private.candidate[]
 language plpgsql
@@ -110,11 +125,23 @@ begin
                 from leaders as s
                 join memos_private.memory_link as l on l.user_id = p_user_id and l.to_id = s.memory_id
                 where l.origin <> 'automatic'
+                union all
+                select l.to_id, l.weight * s.score
+                from leaders as s
+                join memos_private.memory_link_cold as l
+                    on l.user_id = p_user_id and l.from_id = s.memory_id
+                where p_include_cold and l.origin <> 'automatic'
+                union all
+                select l.from_id, l.weight * s.score
+                from leaders as s
+                join memos_private.memory_link_cold as l
+                    on l.user_id = p_user_id and l.to_id = s.memory_id
+                where p_include_cold and l.origin <> 'automatic'
             ) as e
             where p_scope is null or e.memory_id in (select s.memory_id from unnest(p_scope) as s)
         )
         select row(
-            f.memory_id, f.dense + f.lexical + f.graph, f.dense, f.lexical, 0, 0, f.graph, 0, 1, 1
+            f.memory_id, f.dense + f.lexical + f.graph, f.dense, f.lexical, 0, 0, f.graph, 0, 1, 1, 1
         )::memos_private.candidate
         from (
             select g.memory_id, coalesce(max(g.dense), p_dense_floor) as dense,
@@ -148,7 +175,8 @@ create or replace function memos_private.fuse_calibrated(
     p_period  tstzrange,
     p_now     timestamptz,
     p_depth   int,
-    p_limit   int
+    p_limit   int,
+    p_include_cold boolean
 )
 returns memos_private.candidate[]
 language plpgsql
@@ -169,6 +197,10 @@ declare
     v_dense_floor double precision;
     v_lexical_floor double precision;
     v_candidates memos_private.candidate[];
+    -- Uses are of now.
+    v_used constant boolean := p_weights.retention > 0 and not p_as_of and exists (
+        select from memos_private.memory_usage as u where u.user_id = p_user_id
+    );
 begin
     if v_dense + v_lexical = 0 then
         return '{}';
@@ -183,7 +215,7 @@ begin
         memos_private.lane_floor(p_lexical, p_depth, 0), p_lexical.mean, p_lexical.deviation
     );
     v_candidates := array(
-        select row(c.memory_id, c.dense + c.lexical, c.dense, c.lexical, 0, 0, 0, 0, 1, 1)::memos_private.candidate
+        select row(c.memory_id, c.dense + c.lexical, c.dense, c.lexical, 0, 0, 0, 0, 1, 1, 1)::memos_private.candidate
         from (
             select f.memory_id, coalesce(max(f.dense), v_dense_floor) as dense,
                 coalesce(max(f.lexical), v_lexical_floor) as lexical
@@ -203,13 +235,20 @@ begin
         limit v_leaders * 2
     );
     if v_links > 0 and not p_as_of
-        and exists (
-            select from memos_private.memory_link as l
-            where l.user_id = p_user_id and l.origin <> 'automatic'
+        and (
+            exists (
+                select from memos_private.memory_link as l
+                where l.user_id = p_user_id and l.origin <> 'automatic'
+            )
+            or p_include_cold and exists (
+                select from memos_private.memory_link_cold as l
+                where l.user_id = p_user_id and l.origin <> 'automatic'
+            )
         )
     then
         v_candidates := memos_private.follow_links(
-            p_user_id, v_candidates, v_links, v_dense_floor, v_lexical_floor, p_scope, v_leaders * 2
+            p_user_id, v_candidates, v_links, v_dense_floor, v_lexical_floor, p_scope, v_leaders * 2,
+            p_include_cold
         );
     end if;
     return array(
@@ -221,7 +260,7 @@ begin
                 select s.memory_id, max(s.session_id) as session_id, max(s.happened_at) as happened_at,
                     max(s.importance) as importance, sum(s.context) as context
                 from memos_private.surroundings(
-                    p_user_id, v_candidates[:v_leaders], v_spread, p_scope, p_as_of
+                    p_user_id, v_candidates[:v_leaders], v_spread, p_scope, p_as_of, p_include_cold
                 ) as s
                 where p_scope is null or s.memory_id in (select v.memory_id from unnest(p_scope) as v)
                 group by s.memory_id
@@ -233,20 +272,27 @@ begin
                 case when f.session_id is null then 0 else v_session * greatest(
                     max(f.dense + f.lexical + f.graph + f.context) over (partition by f.session_id), 0
                 ) end as session,
-                2 * p_weights.time * memos_private.period_overlap(p_period, f.happened_at) as time
+                2 * p_weights.time * memos_private.period_overlap(p_period, f.happened_at) as time,
+                case when v_used then coalesce((
+                    select memos_private.retention_factor(
+                        u.last_used_at, u.stability, v_today, p_weights.retention
+                    )
+                    from memos_private.memory_usage as u
+                    where u.user_id = p_user_id and u.memory_id = f.memory_id
+                ), 1) else 1 end as retention
             from lifted as f
         )
         select row(
             s.memory_id, s.score, s.dense, s.lexical, s.context, s.session, s.graph, s.time,
             memos_private.importance_factor(s.importance, p_weights.importance),
-            memos_private.recency_factor(s.happened_at, v_today, p_weights.recency)
+            memos_private.recency_factor(s.happened_at, v_today, p_weights.recency), s.retention
         )::memos_private.candidate
         from (
             -- A score below the mean gets smaller by a factor below 1, and not nearer to the mean.
             select p.*,
                 (p.dense + p.lexical + p.graph + p.context + p.session + p.time) * (
                     memos_private.importance_factor(p.importance, p_weights.importance)
-                    * memos_private.recency_factor(p.happened_at, v_today, p_weights.recency)
+                    * memos_private.recency_factor(p.happened_at, v_today, p_weights.recency) * p.retention
                 ) ^ sign(p.dense + p.lexical + p.graph + p.context + p.session + p.time) as score
             from parts as p
             order by score desc, p.memory_id
@@ -258,5 +304,5 @@ $body$;
 comment on function memos_private.fuse_calibrated is
     'Weighted mean of the lanes'' scores in standard deviations from their means, lifted by links, by what '
     'is near in the same session and by the session''s best memory, by up to two deviations where the '
-    'time fits the question''s, and by importance and recency within bounds. p_depth: how many each lane '
+    'time fits the question''s, and by importance, recency and use within bounds. p_depth: how many each lane '
     'lists at most; p_limit come back, best first. Ties go to the older memory.';

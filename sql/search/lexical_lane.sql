@@ -38,7 +38,13 @@ begin atomic
     join memos_private.memory_history as h
         on h.user_id = p_user_id and h.memory_id = s.memory_id and h.version = s.version
             and h.superseded_at = s.superseded_at
-    cross join lateral unnest(h.lexemes, h.frequencies) as l (lexeme, frequency);
+    cross join lateral unnest(h.lexemes, h.frequencies) as l (lexeme, frequency)
+    union all
+    select c.memory_id, c.language, l.lexeme collate "C", l.frequency
+    from unnest(p_scope) as s
+    join memos_private.memory_cold as c on c.user_id = p_user_id and c.memory_id = s.memory_id
+    cross join lateral unnest(c.lexemes, c.frequencies) as l (lexeme, frequency)
+    where s.superseded_at is null;
 end;
 comment on function memos_private.lexemes_as_of is
     'The lexemes of versions of any time. Takes texts apart anew, which only a search of the past pays for.';

@@ -88,6 +88,7 @@ comment on function memos_private.spell_query is
 
 create or replace function memos_private.prefix_lexemes(
     p_user_id uuid, p_languages regconfig[], p_documents double precision, p_prefix text,
+    p_cold memos_private.posting[],
     out lexemes text[], out idf double precision
 )
 language plpgsql
@@ -111,22 +112,67 @@ begin
             order by p.lexeme
             limit 64
         ) as r
+        union
+        (
+            select p.lexeme
+            from unnest(p_cold) as p
+            where p.lexeme ^@ any (v_stems)
+            order by p.lexeme
+            limit 64
+        )
     );
     idf := memos_private.bm25_idf(p_documents, (
         select count(distinct m.memory_id)
-        from unnest(lexemes) as l (lexeme)
-        join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = l.lexeme collate "C"
+        from (
+            select p.memory_ids
+            from unnest(lexemes) as l (lexeme)
+            join memos_private.posting as p on p.user_id = p_user_id and p.lexeme = l.lexeme collate "C"
+            union all
+            select p.memory_ids from unnest(p_cold) as p where p.lexeme = any (lexemes)
+        ) as p
         cross join lateral unnest(p.memory_ids) as m (memory_id)
     ));
 end
 $body$;
 comment on function memos_private.prefix_lexemes is
-    'The first 64 lexemes of a user''s memories that begin like the prefix, and the inverse document '
-    'frequency of having any of them.';
+    'The first 64 lexemes of a user''s memories (and of p_cold) that begin like the prefix, and the inverse '
+    'document frequency of having any of them.';
 
-create or replace function memos_private.query_terms(p_user_id uuid, p_query text)
+create or replace function memos_private.cold_postings(p_user_id uuid, p_lexemes text[], p_stems text[])
+returns memos_private.posting[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    return array(
+        select row(
+            p_user_id, e.lexeme, null, array_agg(e.memory_id), array_agg(e.frequency), array_agg(e.length)
+        )::memos_private.posting
+        from (
+            select c.memory_id, l.lexeme, l.frequency, p.length
+            from memos_private.memory_cold as c
+            join memos_private.cold_place as p on p.user_id = p_user_id and p.memory_id = c.memory_id
+            cross join lateral unnest(c.lexemes, c.frequencies) as l (lexeme, frequency)
+            where c.user_id = p_user_id
+                -- A short query is compared before the lexemes are taken apart.
+                and (cardinality(p_lexemes) > 64 or p_stems <> '{}' or c.lexemes && p_lexemes)
+                and (l.lexeme in (select unnest(p_lexemes)) or l.lexeme ^@ any (p_stems))
+        ) as e
+        group by e.lexeme
+    );
+end
+$body$;
+comment on function memos_private.cold_postings is
+    'What the inverted index would have of a user''s cold memories for these lexemes, and those that '
+    'begin with p_stems: read from all of them, since they are in no index.';
+
+create or replace function memos_private.query_terms(
+    p_user_id uuid, p_query text, p_include_cold boolean default false
+)
 returns table (
-    documents double precision, length double precision, lexemes text[], idf double precision[], terms int[]
+    documents double precision, length double precision, lexemes text[], idf double precision[],
+    terms int[], cold memos_private.posting[]
 )
 language plpgsql
 stable
@@ -146,6 +192,19 @@ begin
     into documents, length, v_languages
     from memos_private.corpus as c
     where c.user_id = p_user_id;
+    if p_include_cold then
+        select sum(c.documents), sum(c.tokens) / nullif(sum(c.documents), 0), array_agg(distinct c.language)
+        into documents, length, v_languages
+        from (
+            select c.documents, c.tokens, c.language
+            from memos_private.corpus as c
+            where c.user_id = p_user_id
+            union all
+            select 1, p.length, p.language
+            from memos_private.cold_place as p
+            where p.user_id = p_user_id
+        ) as c;
+    end if;
     if cardinality(v_languages) = 1 then
         v_words := tsvector_to_array(memos_private.text_lexemes(v_languages[1], v_spelling.spelled));
     else
@@ -157,16 +216,25 @@ begin
             ) as t (lexeme)
         );
     end if;
+    if p_include_cold then
+        cold := memos_private.cold_postings(p_user_id, v_words, array(
+            select distinct memos_private.prefix_stem(g.language, p.prefix)
+            from unnest(v_languages) as g (language)
+            cross join unnest(v_query.prefixes) as p (prefix)
+        ));
+    end if;
     if v_words <> '{}' then
         select coalesce(array_agg(t.lexeme), '{}'),
             coalesce(array_agg(memos_private.bm25_idf(documents, t.memories)), '{}')
         into lexemes, idf
         from (
-            select w.lexeme, (
+            select w.lexeme, coalesce((
                     select sum(cardinality(p.memory_ids))
                     from memos_private.posting as p
                     where p.user_id = p_user_id and p.lexeme = w.lexeme collate "C"
-                ) as memories
+                ), 0) + coalesce((
+                    select sum(cardinality(p.memory_ids)) from unnest(cold) as p where p.lexeme = w.lexeme
+                ), 0) as memories
             from unnest(v_words) as w (lexeme)
             order by memories, w.lexeme
             limit 64
@@ -186,7 +254,7 @@ begin
     end if;
     foreach v_prefix in array coalesce(v_query.prefixes, '{}') loop
         exit when documents is null;
-        v_group := memos_private.prefix_lexemes(p_user_id, v_languages, documents, v_prefix);
+        v_group := memos_private.prefix_lexemes(p_user_id, v_languages, documents, v_prefix, cold);
         lexemes := coalesce(lexemes, '{}');
         terms := coalesce(terms, array(select generate_subscripts(lexemes, 1)))
             || array_fill(-cardinality(lexemes), array[cardinality(v_group.lexemes)]);
@@ -200,7 +268,8 @@ comment on function memos_private.query_terms is
     'What a word search needs first: number and mean length of a user''s memories, the lexemes of the '
     'query in every language they are in (null when it has none), and how rare each is. Of more than 64 '
     'lexemes the rarest count; those that no memory has are left out. terms: for a query with prefixes, '
-    'equal for lexemes that count as one, else null.';
+    'equal for lexemes that count as one, else null. p_include_cold: '
+    'statistics over the cold memories too, and cold: the postings of theirs.';
 
 create or replace function memos_private.query_terms_as_of(
     p_user_id uuid, p_query text, p_scope memos_private.version_key[]
@@ -245,6 +314,7 @@ comment on function memos_private.query_terms_as_of is
 
 create or replace function memos_private.query_conditions(
     p_user_id uuid, p_query text, p_scope memos_private.version_key[], p_as_of boolean,
+    p_include_cold boolean default false,
     out required uuid[], out excluded uuid[]
 )
 language plpgsql
@@ -261,7 +331,9 @@ begin
     end if;
     v_query := memos_private.parse_query(p_query);
     foreach v_phrase in array v_query.phrases loop
-        v_memory_ids := memos_private.memories_with_phrase(p_user_id, v_phrase, p_scope, p_as_of);
+        v_memory_ids := memos_private.memories_with_phrase(p_user_id, v_phrase, p_scope, p_as_of)
+            || case when p_include_cold then
+                memos_private.cold_memories_with_phrase(p_user_id, v_phrase) end;
         required := case
             when required is null or v_memory_ids is null then coalesce(v_memory_ids, required)
             else array(select unnest(required) intersect select unnest(v_memory_ids))
@@ -269,7 +341,9 @@ begin
     end loop;
     foreach v_phrase in array v_query.excluded loop
         excluded := excluded
-            || memos_private.memories_with_phrase(p_user_id, v_phrase, p_scope, p_as_of);
+            || memos_private.memories_with_phrase(p_user_id, v_phrase, p_scope, p_as_of)
+            || case when p_include_cold then
+                memos_private.cold_memories_with_phrase(p_user_id, v_phrase) end;
     end loop;
 end
 $body$;
@@ -331,6 +405,35 @@ $body$;
 comment on function memos_private.memories_with_phrase is
     'The memories that have those words side by side in that order, found by their lexemes and then read. '
     'Null when the phrase has no word to look for in any of the user''s languages.';
+
+create or replace function memos_private.cold_memories_with_phrase(p_user_id uuid, p_phrase text)
+returns uuid[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_text constant text := memos_private.part_codes(p_phrase);
+    v_language regconfig;
+    v_lexemes text[];
+    v_memory_ids uuid[];
+begin
+    for v_language in
+        select distinct p.language from memos_private.cold_place as p where p.user_id = p_user_id
+    loop
+        v_lexemes := tsvector_to_array(to_tsvector(v_language, v_text));
+        continue when v_lexemes = '{}';
+        v_memory_ids := coalesce(v_memory_ids, '{}') || array(
+            select c.memory_id
+            from memos_private.memory_cold as c
+            where c.user_id = p_user_id and c.language = v_language and c.lexemes @> v_lexemes
+                and memos_private.has_phrase(c.language, c.content, v_text)
+        );
+    end loop;
+    return v_memory_ids;
+end
+$body$;
+comment on function memos_private.cold_memories_with_phrase is 'As memories_with_phrase, for cold memories.';
 
 create or replace function memos_private.has_phrase(p_language regconfig, p_content text, p_phrase text)
 returns boolean

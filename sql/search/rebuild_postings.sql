@@ -50,10 +50,22 @@ begin
         select coalesce(array_agg(l.lexeme), '{}'), coalesce(array_agg(l.frequency), '{}')
         from memos_private.lexemes(h.language, h.content) as l
     );
+    -- Rollbacks call this when cold storage is gone already.
+    if to_regclass('memos_private.memory_cold') is not null then
+        update memos_private.memory_cold as c
+        set (lexemes, frequencies) = (
+            select coalesce(array_agg(l.lexeme), '{}'), coalesce(array_agg(l.frequency), '{}')
+            from memos_private.lexemes(c.language, c.content) as l
+        );
+        update memos_private.cold_place as p
+        set length = (select coalesce(sum(f), 0) from unnest(c.frequencies) as f)
+        from memos_private.memory_cold as c
+        where c.user_id = p.user_id and c.memory_id = p.memory_id and c.moved_at = p.moved_at;
+    end if;
     return v_blocks;
 end
 $body$;
 comment on function memos_admin.rebuild_postings is
-    'Makes the inverted index, the statistics and the lexemes of the history anew from the texts, as after '
-    'a change of a text search configuration; returns how many blocks there are. Searches go on and see '
-    'the index of before; writers wait.';
+    'Makes the inverted index, the statistics and the lexemes of the history and of cold memories anew '
+    'from the texts, as after a change of a text search configuration; returns how many blocks there are. '
+    'Searches go on and see the index of before; writers wait.';

@@ -1,12 +1,13 @@
--- Two statements, for now and for the past: one that could do both costs more to open than it finds. The
+-- A statement each for the past, for now with the cold memories and for now: one that could do all costs more to open than it finds. The
 -- window is computed before the neighbours are asked for: under row-level security a subtraction is not
 -- leakproof, and the index would be read for the whole session.
 create or replace function memos_private.surroundings(
-    p_user_id  uuid,
-    p_leaders  memos_private.candidate[],
-    p_spread   double precision,
-    p_scope    memos_private.version_key[],
-    p_as_of    boolean
+    p_user_id      uuid,
+    p_leaders      memos_private.candidate[],
+    p_spread       double precision,
+    p_scope        memos_private.version_key[],
+    p_as_of        boolean,
+    p_include_cold boolean
 )
 returns table (
     memory_id uuid, session_id text, happened_at timestamptz, importance real, context double precision
@@ -39,6 +40,31 @@ begin
         join placed as n on n.session_id = p.session_id
             and n.position between p.position - 2 and p.position + 2 and n.memory_id <> p.memory_id
         where c.score > 0 and p_spread > 0;
+        return;
+    end if;
+    if p_include_cold then
+        return query
+        with leaders as materialized (
+            select c.memory_id, c.score, m.session_id, m.position, m.position - 2 as first,
+                m.position + 2 as last, coalesce(m.occurred_at, m.recorded_at) as happened_at, m.importance
+            from unnest(p_leaders) as c
+            join memos_private.memory_of_any_tier as m on m.user_id = p_user_id and m.memory_id = c.memory_id
+        )
+        select l.memory_id, l.session_id, l.happened_at, l.importance, 0::double precision
+        from leaders as l
+        union all
+        select n.memory_id, n.session_id, coalesce(n.occurred_at, n.recorded_at), n.importance,
+            l.score * case when abs(n.position - l.position) = 2 then p_spread * 0.3 else p_spread end
+        from leaders as l
+        cross join lateral (
+            select m.memory_id, m.session_id, m.position, m.occurred_at, m.recorded_at, m.importance
+            from memos_private.memory_of_any_tier as m
+            where m.user_id = p_user_id and m.session_id = l.session_id
+                and m.position >= l.first and m.position <= l.last
+            order by m.position, m.memory_id
+            limit 32
+        ) as n
+        where l.score > 0 and p_spread > 0 and n.memory_id <> l.memory_id;
         return;
     end if;
     return query

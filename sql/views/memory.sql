@@ -5,10 +5,10 @@ create or replace view memos.memory with (security_barrier) as
 select user_id, memory_id, version, content, kind, tags, metadata, importance, confidence,
     privacy_level, provenance, session_id, position, occurred_at, valid_from, valid_until, recorded_at,
     pinned, tier
-from memos_private.memory
+from memos_private.memory_of_any_tier
 where user_id = (select memos.current_user_id());
 comment on view memos.memory is
-    'The current user''s memories as they are now. Set the user with memos.use_context, or as memos_app '
+    'The current user''s memories of every tier as they are now. Set the user with memos.use_context, or as memos_app '
     'with set_config(''memos.user_id'', ..., true). Without one there are no rows.';
 
 create or replace view memos.memory_version with (security_barrier) as

@@ -80,7 +80,7 @@ CONTRACT = [
         "p_user_id uuid",
         "TABLE(memories bigint, pinned bigint, versions bigint, sessions bigint, kinds jsonb, "
         "privacy_levels jsonb, content_bytes bigint, embedded bigint, pending bigint, "
-        f"failed bigint, oldest {TIME}, newest {TIME})",
+        f"failed bigint, oldest {TIME}, newest {TIME}, tiers jsonb)",
     ),
     (
         "memos.search_memories",

@@ -249,7 +249,7 @@ def test_figures_are_those_of_the_user(app: Connection, user: UUID) -> None:
     assert stats[6] == 6
     assert stats[10].year == 2001
     assert rows(app, "memos.memory_stats", uuid4()) == [
-        (0, 0, 0, 0, {}, {}, 0, 0, 0, 0, None, None)
+        (0, 0, 0, 0, {}, {}, 0, 0, 0, 0, None, None, {"hot": 0, "warm": 0, "cold": 0})
     ]
 
 

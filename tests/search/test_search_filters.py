@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from memory_support import Connection, add, rows, vector
+from memory_support import Connection, add, rows, value, vector
 from support.postgres import Database
 
 
@@ -64,12 +64,10 @@ def test_a_filter_lets_through_what_it_names(
 
 
 def test_cold_memories_are_searched_on_request_only(database: Database, user: UUID) -> None:
-    with database.connect("memos_app") as app, database.connect() as superuser:
+    with database.connect("memos_app") as app:
         add(app, user, "kiwi warm")
         cold = add(app, user, "kiwi cold")
-        superuser.execute(
-            "update memos_private.memory set tier = 'cold' where memory_id = %s", (cold,)
-        )
+        value(app, "memos.move_to_tier", user, cold, "cold")
         for include, expected in ((False, ["kiwi warm"]), (True, ["kiwi cold", "kiwi warm"])):
             hits = rows(app, "memos.search_memories", user, "kiwi", p_include_cold=include)
             assert sorted(hit[3] for hit in hits) == expected

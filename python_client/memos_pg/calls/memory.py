@@ -103,6 +103,7 @@ class MemoryStats:
     failed: int
     oldest: datetime | None
     newest: datetime | None
+    tiers: dict[str, int]
 
 
 class MemoryCalls:
@@ -198,6 +199,7 @@ class MemoryCalls:
         tags: Iterable[str] | None = None,
         limit: int | None = None,
         after: UUID | str | None = None,
+        include_cold: bool | None = None,
     ) -> Call[list[Memory]]:
         """Memories, newest first; `after` is the last id of the page before."""
         return call(
@@ -208,6 +210,7 @@ class MemoryCalls:
             tags=tags,
             limit=limit,
             after=after,
+            include_cold=include_cold,
         )
 
     def update_memory(

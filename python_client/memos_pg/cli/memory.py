@@ -84,13 +84,18 @@ def list_(
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", help="At most so many rows.")] = 50,
     after: Annotated[str | None, typer.Option(help="The last id of the page before.")] = None,
+    include_cold: Annotated[
+        bool, typer.Option("--include-cold", help="List cold memories, too.")
+    ] = False,
     role: Role = "memos_app",
     dsn: Dsn = None,
     as_json: AsJson = False,
 ) -> None:
     """Memories, newest first."""
     with speaking(ctx, as_json) as output, client(ctx, dsn, role) as memos:
-        found = bound_user(memos, user).list_memories(kind or None, tag or None, limit, after)
+        found = bound_user(memos, user).list_memories(
+            kind or None, tag or None, limit, after, include_cold or None
+        )
 
         def draw(console: Console) -> None:
             if not found:

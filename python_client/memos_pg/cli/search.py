@@ -36,6 +36,9 @@ def search(
     session: Annotated[str | None, typer.Option(help="Within this session only.")] = None,
     valid_at: When = None,
     recorded_at: When = None,
+    include_cold: Annotated[
+        bool, typer.Option("--include-cold", help="Search cold memories, too.")
+    ] = False,
     fusion: Annotated[str | None, typer.Option(help="calibrated or rrf.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why each row is there.")] = False,
     role: Role = "memos_app",
@@ -54,6 +57,7 @@ def search(
             valid_at=time_option("--valid-at", valid_at),
             recorded_at=time_option("--recorded-at", recorded_at),
             fusion=fusion,
+            include_cold=include_cold or None,
             explain=explain or None,
         )
         output.show(found, lambda console: _render_results(console, found))
