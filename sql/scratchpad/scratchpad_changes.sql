@@ -27,7 +27,8 @@ begin
     values (
         new.user_id, new.scratchpad_id, memos_private.new_memory_id(v_now), v_now,
         coalesce(v_new ->> 'kind', tg_argv[0]), v_new ->> tg_argv[1], lower(tg_op), v_new ->> 'status',
-        v_new ->> 'agent'
+        -- An entry that changes still says who put it down, not who changed it.
+        case when tg_op = 'INSERT' or tg_argv[0] in ('action', 'value') then v_new ->> 'agent' end
     );
     update memos_private.scratchpad_sequence as s
     set announced = true
@@ -148,7 +149,8 @@ comment on function memos.scratchpad_changes is
     'What changed after the change p_after, in order: numbered 1, 2, 3, ... without gaps in the order in '
     'which it could be seen, so that none turns up later under a number already passed. subject: '
     'observation, reasoning, example, step, question, finding, note, action, contradiction, value, '
-    'scratchpad, or a kind of reference; subject_id: its id or key. LISTEN memos_scratchpad hears '
+    'scratchpad, or a kind of reference; subject_id: its id or key; agent: who did it, where that is known. '
+    'LISTEN memos_scratchpad hears '
     '"<scratchpad id> <last number>" when there are changes after that number, once until somebody calls '
     'this function: listen, call it, wait, call it again with the last number seen. In a transaction of '
     'its own: until it ends, writers wait to commit. Private values leave no trace here. '

@@ -47,6 +47,7 @@ app.add_typer(commands)
 
 ScratchpadId = Annotated[str, typer.Argument(help="The scratchpad's uuid.")]
 _SHOWN = 8
+_LONGEST = 160
 _MARKS = {
     "answered": "green", "verified": "green", "completed": "green", "open": "green",
     "partial": "yellow", "in_progress": "yellow", "searching": "yellow",
@@ -157,7 +158,7 @@ def watch(
                     changes.extend(new)
                     last = new[-1].sequence if new else last
                     view = View.of(person, scratchpad_id)
-                    live.update(Group(drawn(view), _log(changes)), refresh=True)
+                    live.update(drawn(view, changes), refresh=True)
                 if view.scratchpad.status != "open" or (end and time.monotonic() > end):
                     return
                 list(connection.notifies(timeout=interval, stop_after=1))
@@ -191,8 +192,8 @@ def close(
         output.show(made, draw)
 
 
-def drawn(view: View) -> Group:
-    """The whole scratchpad, as it is shown."""
+def drawn(view: View, changes: Iterable[Change] = ()) -> Group:
+    """The whole scratchpad, as it is shown; what changed last comes first, where a screen ends."""
     pad, quality = view.scratchpad, view.quality
     title = Text.assemble((pad.goal, "bold"), "  ", Text.from_markup(_marked(pad.status)))
     facts = {
@@ -203,7 +204,7 @@ def drawn(view: View) -> Group:
         "do next": quality.recommendations,
         "changed": pad.changed_at,
     }
-    parts: list[Panel | Text | Table] = [title, render.pairs(facts)]
+    parts: list[Panel | Text | Table] = [title, render.pairs(facts), *map(_line, changes)]
     if view.questions:
         table = render.table("status", "confidence", "findings", "content")
         for question in view.questions:
@@ -211,7 +212,7 @@ def drawn(view: View) -> Group:
                 _marked(question.status),
                 _share(question.confidence),
                 str(question.findings),
-                escape(question.question),
+                _short(question.question),
             )
         parts += [Text("Questions", "bold"), table]
     if view.actions:
@@ -221,13 +222,13 @@ def drawn(view: View) -> Group:
                 _marked(action.status),
                 str(action.priority),
                 escape(action.agent or action.for_agent or ""),
-                escape(f"{action.type}: {action.description}"),
+                _short(f"{action.type}: {action.description}"),
             )
         parts += [Text("Actions", "bold"), table]
     if view.values:
         table = render.table("key", "agent", "content")
         for value in view.values:
-            table.add_row(escape(value.key), escape(value.agent), escape(str(value.value)))
+            table.add_row(escape(value.key), escape(value.agent), _short(str(value.value)))
         parts += [Text("Public values", "bold"), table]
     if view.entries:
         table = render.table("kind", "quality", "agent", "content")
@@ -236,19 +237,20 @@ def drawn(view: View) -> Group:
                 entry.kind,
                 _share(entry.quality),
                 escape(entry.agent or ""),
-                escape(entry.content),
+                _short(entry.content),
             )
         parts += [Text("Put down last", "bold"), table]
     return Group(*parts)
 
 
-def _log(changes: Iterable[Change]) -> Group:
-    lines = [
-        f"{change.sequence} {change.changed_at:%H:%M:%S} {change.subject}"
-        f" {change.status or change.operation}{' by ' + change.agent if change.agent else ''}"
-        for change in changes
-    ]
-    return Group(Text("Changes", "bold"), Text("\n".join(lines), "dim"))
+def _line(change: Change) -> Text:
+    by = f" by {change.agent}" if change.agent else ""
+    said = f"{change.subject} {change.status or change.operation}{by}"
+    return Text(f"{change.sequence:>5} {change.changed_at:%H:%M:%S} {said}", "dim")
+
+
+def _short(text: str) -> str:
+    return escape(text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "...")
 
 
 def _share(value: float | None) -> str:

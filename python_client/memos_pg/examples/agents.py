@@ -114,8 +114,10 @@ class Planner(Agent):
     def work(self, action: ClaimedAction) -> None:
         """All questions are answered by now, as well as they can be."""
         findings = self.user.list_entries(self.pad, ["finding"], statuses=["verified"])
+        asked = [question.question_id for question in self.user.list_questions(self.pad)]
+        findings.sort(key=lambda finding: asked.index(finding.question_id))
         conclusion = "Fault codes and their causes: " + " ".join(
-            finding.content.split(": ", 1)[-1] for finding in reversed(findings)
+            finding.content.split(": ", 1)[-1] for finding in findings
         )
         self.user.add_reasoning(
             self.pad, conclusion, "synthesis", [finding.entry_id for finding in findings], 0.85,
@@ -136,7 +138,8 @@ class Searcher(Agent):
         self.user.register_reference(
             self.pad, "search", action.description, agent=self.name
         )  # of a dead worker too: asked again, since its transaction left nothing
-        for hit in self.user.search_memories(action.description, limit=5):
+        # What was said, not what agents have made of it before.
+        for hit in self.user.search_memories(action.description, limit=5, kinds=["episodic"]):
             sentence = re.search(rf"[^.!?]*{action.details['pattern']}[^.!?]*", hit.content, re.I)
             if sentence is None:
                 continue
