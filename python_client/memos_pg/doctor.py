@@ -104,7 +104,7 @@ def _extensions(connection: Connection) -> Iterator[Check]:
         """
     ).fetchall()
     found = {row.name: row for row in rows}
-    for name in ("vector", "pg_partman", "pgcrypto", "unaccent"):
+    for name in ("vector", "pg_partman", "pgcrypto", "unaccent", "btree_gist"):
         row = found.get(name)
         if row is None:
             yield Check(
@@ -322,7 +322,7 @@ def _partitions(connection: Connection) -> Iterator[Check]:
         """,
         (SCHEMAS,),
     ).fetchall()
-    advice = "Run: call partman.run_maintenance_proc()"
+    advice = "Run: call memos_admin.run_maintenance()"
     missing = _verdict(
         "partitions",
         [row.name for row in rows if not row.now],

@@ -9,18 +9,21 @@ begin
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     perform memos_admin.maintain_partitions();
     commit;
+    call memos_admin.expire_history();
+    call memos_admin.expire_records();
     for v_user_id in select u.user_id from memos_admin.users_to_fold() as u loop
         perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         perform memos_admin.fold_postings(v_user_id);
         commit;
     end loop;
+    call memos_admin.assign_tiers(p_at_most => '5 minutes');
     -- Exact, so that it takes as long as the user's memories are many: after an import it is done bit by bit.
     call memos_admin.link_similar(p_at_most => '5 minutes');
 end
 $body$;
 comment on procedure memos_admin.run_maintenance is
-    'What has to happen now and then (hourly to daily): partitions, the inverted index, links. Safe to run at any '
-    'time; takes time in proportion to what changed.';
+    'What has to happen now and then (hourly to daily): partitions, retention, the inverted index, uses '
+    'and tiers, links. Safe to run at any time; takes time in proportion to what changed.';
 
 create or replace function memos_admin.maintain_partitions()
 returns void
@@ -33,7 +36,7 @@ as $body$
     select memos_private.maintain_cold_partitions();
 $body$;
 comment on function memos_admin.maintain_partitions is
-    'Makes the partitions of the next twelve months, with row-level security.';
+    'Makes the partitions of the next twelve months and missing ones before, with row-level security.';
 
 create or replace function memos_admin.users_to_fold(p_min_memories bigint default 32)
 returns table (user_id uuid, memories bigint)

@@ -8,7 +8,8 @@ as $body$
 declare
     v_form constant text := case
         when p_name like 'bm25%' then '^\d{1,3}(\.\d{1,9})?$'
-        when p_name like '%similarity' then '^(0(\.\d{1,9})?|1)$'
+        when p_name like any ('{%similarity,%retention}') then '^(0(\.\d{1,9})?|1)$'
+        when p_name like any ('{%days,%hours}') then '^[1-9]\d{0,4}$'
         else '^[1-9]\d{0,8}$'
     end;
 begin
@@ -17,7 +18,8 @@ begin
             'p_value', coalesce(format('it is %s', left(p_value, 200)), 'it is null'),
             case
                 when p_name like 'bm25%' then 'a number from 0'
-                when p_name like '%similarity' then 'a number from 0 to 1'
+                when p_name like any ('{%similarity,%retention}') then 'a number from 0 to 1'
+                when p_name like any ('{%days,%hours}') then 'a whole number from 1 to 99999'
                 else 'a whole number from 1'
             end
         );

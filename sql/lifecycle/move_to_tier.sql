@@ -73,6 +73,10 @@ begin
     order by m.memory_id
     for update;
     if memos_private.move_to_tier(p_user_id, array[p_memory_id], p_tier) > 0 then
+        if p_tier = 'hot' then
+            -- Whoever asks for it needs it: it is idle from now on, and not since it was used.
+            perform memos_private.record_access(p_user_id, array[p_memory_id], now());
+        end if;
         return true;
     end if;
     select m.tier into v_tier
@@ -89,8 +93,9 @@ begin
 end
 $body$;
 comment on function memos.move_to_tier is
-    'Moves a memory to tier hot (kept at hand for every prompt), warm (searched) or cold (out of every '
-    'index, searched with p_include_cold only, and slower). Nothing is lost on the way: content, vectors, '
+    'Moves a memory to tier hot (kept at hand for every prompt until it is idle for a day; counts as a '
+    'use), warm (searched) or cold (out of every index, searched with p_include_cold only, and slower). '
+    'Nothing is lost on the way: content, vectors, '
     'links, pin and what is pending come back as they were. A cold memory becomes warm by itself when '
     'it is updated, pinned, linked or remembered again. False when it is there already. '
     'Errors: MO001, MO400, MO403, MO404, 55P03.';

@@ -1,4 +1,9 @@
 -- pg_partman 4 and 5 differ in names and arguments; this file is the only place that knows.
+-- pg_partman keeps the configuration and makes partitions ahead; its tools find everything as they
+-- expect it. Made here are those it leaves out (its maintenance goes on from the newest one, and a gap
+-- before that stays) and those that a write lacks (its functions change the search_path of the session).
+-- Nor does it drop any (part_config.retention stays null): it knows no legal hold, keeps a partition that
+-- ends exactly at the boundary, and turns a lock timeout into an error without its SQLSTATE.
 create or replace function memos_private.adopt_partitioned_table(p_table regclass, p_control text)
 returns void
 language plpgsql
@@ -66,6 +71,68 @@ comment on function memos_private.protect_partitions is
     'Partitions do not inherit row-level security. Forced and without a policy, a partition opens to '
     'nobody; its parent''s policies decide.';
 
+create or replace function memos_private.history_partitions()
+returns table (month timestamptz, until timestamptz, tables regclass[])
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+    -- From the catalog, which says it the same way for either pg_partman.
+    select b.ends[1]::timestamptz, b.ends[2]::timestamptz,
+        array_agg(b.partition order by b.parent desc)
+    from (
+        select i.inhparent::regclass::text as parent, i.inhrelid::regclass as partition,
+            regexp_match(
+                pg_get_expr(c.relpartbound, c.oid), $$FROM \('(.+?)'\) TO \('(.+?)'\)$$
+            ) as ends
+        from pg_inherits as i
+        join pg_class as c on c.oid = i.inhrelid
+        where i.inhparent in (
+            'memos_private.memory_history'::regclass, 'memos_private.embedding_history'::regclass
+        )
+    ) as b
+    where b.ends is not null
+    group by b.ends
+$body$;
+comment on function memos_private.history_partitions is
+    'The months of the history: memory_history''s partition and embedding_history''s.';
+
+create or replace function memos_private.make_partitions(p_months timestamptz[])
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $body$
+declare
+    v_missing record;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('memos.partitions', 0));
+    for v_missing in
+        select c.parent_table as parent, m.month,
+            c.parent_table || '_p' || to_char(m.month, c.datetime_string) as partition
+        from partman.part_config as c
+        cross join unnest(p_months) as m (month)
+        where c.parent_table in ('memos_private.memory_history', 'memos_private.embedding_history')
+            and to_regclass(c.parent_table || '_p' || to_char(m.month, c.datetime_string)) is null
+        order by m.month, c.parent_table desc
+    loop
+        -- Attached: neither readers nor writers of the table wait for this, as they would for partition of.
+        execute format('create table %s (like %s including all)', v_missing.partition, v_missing.parent);
+        execute format(
+            'alter table %s attach partition %s for values from (%L) to (%L)', v_missing.parent,
+            v_missing.partition, v_missing.month, v_missing.month + interval '1 month'
+        );
+    end loop;
+    perform memos_private.protect_partitions();
+end
+$body$;
+comment on function memos_private.make_partitions is
+    'Makes those of the history''s partitions of these months that are missing, named as pg_partman names '
+    'them, and guards them.';
+
 create or replace function memos_private.maintain_partitions()
 returns void
 language plpgsql
@@ -75,18 +142,38 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $body$
 declare
+    v_this_month constant timestamptz := date_trunc('month', now());
+    v_kept_from constant timestamptz := memos_private.retention_start('history_retention_days', now());
     v_table text;
 begin
+    -- As make_partitions does: one at a time.
+    perform pg_advisory_xact_lock(hashtextextended('memos.partitions', 0));
     foreach v_table in array array['memos_private.memory_history', 'memos_private.embedding_history']
     loop
         perform memos_private.adopt_partitioned_table(v_table::regclass, 'superseded_at');
         perform partman.run_maintenance(v_table);
     end loop;
-    perform memos_private.protect_partitions();
+    -- From the oldest month that is kept: those in which no maintenance ran, too.
+    perform memos_private.make_partitions(array(
+        select m
+        from generate_series(
+            least(v_this_month, (
+                select min(p.month) from memos_private.history_partitions() as p
+                where p.until > v_kept_from
+            )),
+            v_this_month + interval '12 months', interval '1 month'
+        ) as m
+        where not exists (
+            select from memos_private.history_partitions() as p
+            where p.month = m and cardinality(p.tables) = 2
+        )
+    ));
+    -- pg_partman 4 leaves its own in the session, whatever a function pins.
+    reset search_path;
 end
 $body$;
 comment on function memos_private.maintain_partitions is
-    'Makes the partitions of the next twelve months and guards them.';
+    'Makes the partitions of the next twelve months and those that are missing before, and guards them.';
 
 create or replace function memos_private.require_history_partitions(p_at timestamptz)
 returns void
@@ -97,24 +184,40 @@ set timezone = 'UTC'
 as $body$
 declare
     v_month constant timestamptz := date_trunc('month', p_at);
-    v_table record;
 begin
-    for v_table in
-        select c.parent_table, c.parent_table || '_p' || to_char(v_month, c.datetime_string) as partition
-        from partman.part_config as c
+    if exists (
+        select from partman.part_config as c
         where c.parent_table in ('memos_private.memory_history', 'memos_private.embedding_history')
-        order by c.parent_table desc
-    loop
-        if to_regclass(v_table.partition) is null then
-            execute format(
-                'create table %s partition of %s for values from (%L) to (%L)',
-                v_table.partition, v_table.parent_table, v_month, v_month + interval '1 month'
-            );
-            perform memos_private.protect_partitions();
-        end if;
-    end loop;
+            and to_regclass(c.parent_table || '_p' || to_char(v_month, c.datetime_string)) is null
+    ) then
+        perform memos_private.make_partitions(array[v_month]);
+    end if;
 end
 $body$;
 comment on function memos_private.require_history_partitions is
     'A write must not fail because no maintenance ran for a year: makes the month''s partitions when '
-    'they are missing, named as pg_partman names them.';
+    'they are missing, looking for the names that pg_partman gives them.';
+
+create or replace function memos_private.drop_history_partition(p_month timestamptz)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+-- Shorter than deadlock_timeout. Dropping a partition takes the whole table for itself: behind a long
+-- search everybody else would wait, too.
+set lock_timeout = '500ms'
+as $body$
+begin
+    execute (
+        select 'drop table ' || array_to_string(p.tables, ', ')
+        from memos_private.history_partitions() as p
+        where p.month = p_month
+    );
+    return true;
+exception when lock_not_available then
+    return false;
+end
+$body$;
+comment on function memos_private.drop_history_partition is
+    'Drops a month of the history for good; false when somebody is reading the history just now.';

@@ -35,6 +35,7 @@ begin
     set retracted_at = v_now
     where h.user_id = p_user_id and h.memory_id = p_memory_id
         and h.retracted_at is null and h.remains_until is not null;
+    delete from memos_private.memory_usage as u where u.user_id = p_user_id and u.memory_id = p_memory_id;
     delete from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = p_memory_id;
     return true;
 end

@@ -17,7 +17,8 @@ begin
         select r.place, r.score, m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata,
             m.session_id, m.position, m.occurred_at
         from unnest(p_ranked) with ordinality as r (
-            memory_id, score, dense, lexical, context, session, graph, time, importance, recency, place
+            memory_id, score, dense, lexical, context, session, graph, time, importance, recency, retention,
+            place
         )
         join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = r.memory_id;
     else
@@ -25,7 +26,8 @@ begin
         select r.place, r.score, m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata,
             m.session_id, m.position, m.occurred_at
         from unnest(p_ranked) with ordinality as r (
-            memory_id, score, dense, lexical, context, session, graph, time, importance, recency, place
+            memory_id, score, dense, lexical, context, session, graph, time, importance, recency, retention,
+            place
         )
         join unnest(p_versions) as v using (memory_id)
         join memos_private.memory_version as m

@@ -39,7 +39,7 @@ begin
             select row(m.memory_id, m.version, null)::memos_private.version_key
             from memos_private.memory as m
             where m.user_id = p_user_id
-                and (m.valid_until is null or m.valid_until > now())
+                and (m.valid_until is null or m.valid_until > statement_timestamp())
                 and (p_kinds is null or m.kind = any (p_kinds))
                 and (p_tags is null or m.tags @> p_tags)
                 and (p_metadata is null or m.metadata @> p_metadata)

@@ -63,6 +63,7 @@ begin
         'time', case when p_candidate.time <> 0 then jsonb_build_object('share', p_candidate.time) end,
         'factors', case when v_calibrated then jsonb_build_object(
             'importance', p_candidate.importance, 'recency', p_candidate.recency,
+            'retention', p_candidate.retention,
             'share', p_candidate.score - (
                 p_candidate.dense + p_candidate.lexical + p_candidate.context + p_candidate.session
                 + p_candidate.graph + p_candidate.time
@@ -73,4 +74,4 @@ end
 $body$;
 comment on function memos_private.explain_candidate is
     'Why a memory has its score: each lane''s rank, raw and standardised score, and its share. The shares '
-    'add up to the score; that of the factors is what importance and recency changed.';
+    'add up to the score; that of the factors is what importance, recency and retention changed.';

@@ -14,7 +14,7 @@ begin
     return array(
         select row(
             r.memory_id, coalesce(sum(r.dense), 0) + coalesce(sum(r.lexical), 0), sum(r.dense),
-            sum(r.lexical), null, null, null, null, null, null
+            sum(r.lexical), null, null, null, null, null, null, null
         )::memos_private.candidate
         from (
             select d.memory_id, p_weights.dense / (p_k + d.rank) as dense, null::double precision as lexical
@@ -77,6 +77,20 @@ return 1 + p_weight * exp(-least(abs(date_part('epoch', p_now - p_happened_at)) 
 comment on function memos_private.recency_factor is
     'From 1 for long ago (or far ahead) to 1 + p_weight for now; a third of that is left after 30 days.';
 
+create or replace function memos_private.retention_factor(
+    p_last_used_at timestamptz, p_stability double precision, p_now timestamptz, p_weight double precision
+)
+returns double precision
+language sql
+immutable
+parallel safe
+return 1 + p_weight * memos_private.retention(
+    date_part('epoch', p_now - p_last_used_at) / 86400, p_stability
+);
+comment on function memos_private.retention_factor is
+    'From 1 for a memory whose last use is long ago to 1 + p_weight for one in use. What was never used has '
+    'no such factor: that it is old must not bury it.';
+
 -- Links that somebody made. An automatic one says that two vectors are near each other, which the dense
 -- lane has counted: following those too costs two points of recall.
 create or replace function memos_private.follow_links(
@@ -127,7 +141,7 @@ begin
             where p_scope is null or e.memory_id in (select s.memory_id from unnest(p_scope) as s)
         )
         select row(
-            f.memory_id, f.dense + f.lexical + f.graph, f.dense, f.lexical, 0, 0, f.graph, 0, 1, 1
+            f.memory_id, f.dense + f.lexical + f.graph, f.dense, f.lexical, 0, 0, f.graph, 0, 1, 1, 1
         )::memos_private.candidate
         from (
             select g.memory_id, coalesce(max(g.dense), p_dense_floor) as dense,
@@ -183,6 +197,10 @@ declare
     v_dense_floor double precision;
     v_lexical_floor double precision;
     v_candidates memos_private.candidate[];
+    -- Uses are of now.
+    v_used constant boolean := p_weights.retention > 0 and not p_as_of and exists (
+        select from memos_private.memory_usage as u where u.user_id = p_user_id
+    );
 begin
     if v_dense + v_lexical = 0 then
         return '{}';
@@ -197,7 +215,7 @@ begin
         memos_private.lane_floor(p_lexical, p_depth, 0), p_lexical.mean, p_lexical.deviation
     );
     v_candidates := array(
-        select row(c.memory_id, c.dense + c.lexical, c.dense, c.lexical, 0, 0, 0, 0, 1, 1)::memos_private.candidate
+        select row(c.memory_id, c.dense + c.lexical, c.dense, c.lexical, 0, 0, 0, 0, 1, 1, 1)::memos_private.candidate
         from (
             select f.memory_id, coalesce(max(f.dense), v_dense_floor) as dense,
                 coalesce(max(f.lexical), v_lexical_floor) as lexical
@@ -254,20 +272,27 @@ begin
                 case when f.session_id is null then 0 else v_session * greatest(
                     max(f.dense + f.lexical + f.graph + f.context) over (partition by f.session_id), 0
                 ) end as session,
-                2 * p_weights.time * memos_private.period_overlap(p_period, f.happened_at) as time
+                2 * p_weights.time * memos_private.period_overlap(p_period, f.happened_at) as time,
+                case when v_used then coalesce((
+                    select memos_private.retention_factor(
+                        u.last_used_at, u.stability, v_today, p_weights.retention
+                    )
+                    from memos_private.memory_usage as u
+                    where u.user_id = p_user_id and u.memory_id = f.memory_id
+                ), 1) else 1 end as retention
             from lifted as f
         )
         select row(
             s.memory_id, s.score, s.dense, s.lexical, s.context, s.session, s.graph, s.time,
             memos_private.importance_factor(s.importance, p_weights.importance),
-            memos_private.recency_factor(s.happened_at, v_today, p_weights.recency)
+            memos_private.recency_factor(s.happened_at, v_today, p_weights.recency), s.retention
         )::memos_private.candidate
         from (
             -- A score below the mean gets smaller by a factor below 1, and not nearer to the mean.
             select p.*,
                 (p.dense + p.lexical + p.graph + p.context + p.session + p.time) * (
                     memos_private.importance_factor(p.importance, p_weights.importance)
-                    * memos_private.recency_factor(p.happened_at, v_today, p_weights.recency)
+                    * memos_private.recency_factor(p.happened_at, v_today, p_weights.recency) * p.retention
                 ) ^ sign(p.dense + p.lexical + p.graph + p.context + p.session + p.time) as score
             from parts as p
             order by score desc, p.memory_id
@@ -279,5 +304,5 @@ $body$;
 comment on function memos_private.fuse_calibrated is
     'Weighted mean of the lanes'' scores in standard deviations from their means, lifted by links, by what '
     'is near in the same session and by the session''s best memory, by up to two deviations where the '
-    'time fits the question''s, and by importance and recency within bounds. p_depth: how many each lane '
+    'time fits the question''s, and by importance, recency and use within bounds. p_depth: how many each lane '
     'lists at most; p_limit come back, best first. Ties go to the older memory.';

@@ -100,6 +100,11 @@ begin
             p_metadata, p_session_id, p_from, p_until, p_valid_at, p_recorded_at, p_fusion, v_weights,
             v_rrf_k, p_include_cold, true, v_now
         ) as f;
+        perform memos_private.record_access(p_user_id, array(
+            select h.memory_id
+            from memos_private.search_hit as h
+            where h.user_id = p_user_id and h.search_id = v_search_id
+        ), now());
         return query
         select h.* from memos_private.recorded_hits(p_user_id, v_search_id, p_explain) as h;
         return;
@@ -123,10 +128,10 @@ comment on function memos.search_memories is
     'p_valid_at, p_recorded_at: as it was true, as it was known then. p_fusion: calibrated (weighted mean '
     'of standardised scores) or rrf (Cormack, Clarke and Buettcher 2009, with p_rrf_k, over the 1000 best of '
     'dense and lexical; the 100 best, or 2 * p_limit, of more than 2000 memories). p_weights: {"dense": '
-    '0.7, "lexical": 0.3, "context": 1, "graph": 1, "time": 1, "importance": 0.2, "recency": 0.05} for '
-    'calibrated (0.3 and 0.7 with vectors of the hash provider), {"dense": 1, "lexical": 1} for rrf; 0 '
+    '0.7, "lexical": 0.3, "context": 1, "graph": 1, "time": 1, "importance": 0.2, "recency": 0.05, '
+    '"retention": 0.05} for calibrated (0.3 and 0.7 with vectors of the hash provider), {"dense": 1, "lexical": 1} for rrf; 0 '
     'switches off. p_profile: weights and k of '
     'memos_admin.search_profiles, under those of p_weights. A query without a word to look for finds by '
     'its vector; without one, nothing. p_explain: why each row is there. p_record: keep ids and ranks '
-    'under search_id, with p_purpose, for '
-    'memos.replay_search. Ties go to the older id. Errors: MO001, MO400, MO403.';
+    'under search_id, with p_purpose, for memos.replay_search, and count the rows as used '
+    '(memos.record_access). Ties go to the older id. Errors: MO001, MO400, MO403.';

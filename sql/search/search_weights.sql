@@ -9,18 +9,18 @@ as $body$
 declare
     v_weights memos_private.search_weights;
     v_names constant text[] := array[
-        'dense', 'lexical', 'context', 'graph', 'time', 'importance', 'recency'
+        'dense', 'lexical', 'context', 'graph', 'time', 'importance', 'recency', 'retention'
     ];
 begin
     if p_fusion = 'rrf' then
-        v_weights := row(1, 1, 0, 0, 0, 0, 0);
+        v_weights := row(1, 1, 0, 0, 0, 0, 0, 0);
     elsif p_provider = 'hash' then
         -- Vectors that know spelling, not meaning: what words say, with how rare they are, is worth more.
-        v_weights := row(0.3, 0.7, 1, 1, 1, 0.2, 0.05);
+        v_weights := row(0.3, 0.7, 1, 1, 1, 0.2, 0.05, 0.05);
     else
         -- Meaning leads: long memories share words by chance, and a question seldom repeats the words of
         -- its answer. Words still decide about names, codes and numbers, whose scores stand out.
-        v_weights := row(0.7, 0.3, 1, 1, 1, 0.2, 0.05);
+        v_weights := row(0.7, 0.3, 1, 1, 1, 0.2, 0.05, 0.05);
     end if;
     if p_weights is null then
         return v_weights;
@@ -28,13 +28,13 @@ begin
     if jsonb_typeof(p_weights) <> 'object' or p_weights - v_names <> '{}' or exists (
         select from jsonb_each(p_weights) as w
         where case when jsonb_typeof(w.value) = 'number' then (w.value)::numeric not between 0
-            and case when w.key in ('importance', 'recency') then 0.33 else 1000 end
+            and case when w.key in ('importance', 'recency', 'retention') then 0.33 else 1000 end
             else true end
     ) then
         perform memos_private.refuse_argument(
             'p_weights', 'it is ' || left(p_weights::text, 200),
-            format('a JSON object of numbers from 0 to 1000 for any of %s; importance and recency at '
-                'most 0.33', array_to_string(v_names, ', '))
+            format('a JSON object of numbers from 0 to 1000 for any of %s; importance, recency and '
+                'retention at most 0.33', array_to_string(v_names, ', '))
         );
     end if;
     if p_fusion = 'rrf' and exists (

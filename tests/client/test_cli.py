@@ -77,6 +77,24 @@ def test_linked_memories_are_found(memos_command: Invoke, alice: User) -> None:
     )
 
 
+def test_uses_retention_and_the_hot_set_are_shown(memos_command: Invoke, alice: User) -> None:
+    assert "Nothing used." in memos_command("used", "-u", "alice").stdout
+    assert "Nothing is pinned or hot." in memos_command("hot", "-u", "alice").stdout
+    dog, lead = alice.add_memory("the dog Pilchard"), alice.add_memory("a red lead")
+    assert "Recorded 2 uses." in memos_command("used", dog, lead, "-u", "alice").stdout
+    assert answer(memos_command("used", dog, "-u", "alice", "--json")) == {"recorded": 1}
+    rows = answer(memos_command("used", "-u", "alice", "--json"))
+    assert [(row["memory_id"], row["uses"]) for row in rows] == [(str(dog), 2), (str(lead), 1)]
+    assert str(dog) in memos_command("used", "-u", "alice").stdout
+    alice.pin_memory(dog)
+    assert "1.000" in memos_command("retention", dog, "-u", "alice").stdout
+    arguments = ("retention", lead, "-u", "alice", "--at", "2100-01-01", "--json")
+    assert 0 < answer(memos_command(*arguments))["retention"] < 0.5
+    assert "the dog Pilchard" in memos_command("hot", "-u", "alice", "--budget", 50).stdout
+    (row,) = answer(memos_command("hot", "-u", "alice", "--json"))
+    assert (row["memory_id"], row["pinned"], row["tokens"]) == (str(dog), True, 4)
+
+
 def test_cold_memories_are_shown_on_request(memos_command: Invoke, alice: User) -> None:
     dog = alice.add_memory("the dog Pilchard")
     assert "It is cold now." in memos_command("move", dog, "cold", "-u", "alice").stdout
@@ -130,6 +148,46 @@ def test_times_are_asked_about(memos_command: Invoke, alice: User) -> None:
         in memos_command("show", memory_id, "-u", "alice", "--valid-at", "2025-03-01").stdout
     )
     assert "Leith" in memos_command("history", memory_id, "-u", "alice").stdout
+
+
+def test_facts_from_end_to_end(memos_command: Invoke, alice: User) -> None:
+    def fact(command: str, *arguments: Any) -> Result:
+        return memos_command("fact", command, *arguments, "-u", "alice")
+
+    home = ("Alice", "home town")
+    source = alice.add_memory("I moved to Bergen in 2015")
+    assert "Nothing known." in fact("list").stdout
+    assert "Nothing known." in fact("history", *home).stdout
+    told = fact("assert", *home, "Oslo", "--valid-from", "2010-01-01T00:00Z")
+    assert "Asserted: since 2010-01-01 00:00." in told.stdout
+    period = ("--valid-from", "2015-01-01T00:00Z", "--valid-until", "2100-01-01T00:00Z")
+    told = fact("assert", *home, "Bergen", *period, "--memory", source, "--confidence", 0.9)
+    assert "Asserted: since 2015-01-01 00:00 until 2100-01-01 00:00." in told.stdout
+    refused = fact("assert", *home, "Rome", "--provenance", "model")
+    assert (refused.exit_code, "MO409" in refused.stderr) == (1, True)
+    (held,) = answer(fact("list", "--entity", "alice", "--json"))
+    assert (held["value"], held["attribute"]) == ("Bergen", "home town")
+    assert "Oslo" in fact("list", "--valid-at", "2012-01-01").stdout
+    shown = fact("history", "alice", "Home_Town").stdout
+    assert "user (0.9)" in shown
+    assert "update" in shown
+    assert "Ended." in fact("end", held["fact_id"], "--valid-until", "2020-01-01").stdout
+    assert "There is no such fact" in fact("end", held["fact_id"]).stdout
+    assert "Retracted." in fact("retract", held["fact_id"], "--reason", "wrong").stdout
+    assert answer(fact("retract", held["fact_id"], "--json")) == {"retracted": False}
+
+
+def test_a_legal_hold_is_placed_listed_and_released(memos_command: Invoke, alice: User) -> None:
+    assert "Nobody" in memos_command("hold", "list").stdout
+    hold = memos_command("hold", "place", "alice", "--reason", "a lawsuit").stdout.strip()
+    (listed,) = answer(memos_command("hold", "list", "-u", "alice", "--json"))
+    assert (listed["hold_id"], listed["user_id"]) == (hold, str(alice.user_id()))
+    assert "a lawsuit" in memos_command("hold", "list").stdout
+    release = ("hold", "release", "alice", hold, "-r", "settled")
+    assert "Released." in memos_command(*release).stdout
+    assert answer(memos_command(*release, "--json")) == {"released": False}
+    assert "Nobody" in memos_command("hold", "list", "--user", "bob", "--all").stdout
+    assert "settled" in memos_command("hold", "list", "--all").stdout
 
 
 def test_errors_go_to_standard_error(memos_command: Invoke) -> None:

@@ -92,6 +92,42 @@ def test_links_lead_from_memory_to_memory(alice: User) -> None:
     assert alice.link_similar() == 0
 
 
+def test_uses_keep_a_memory_and_pins_put_it_into_every_prompt(alice: User) -> None:
+    a, b = (alice.add_memory(f"retained {name}") for name in "ab")
+    later = datetime.now(UTC) + timedelta(days=40)
+    before = alice.memory_retention(b, later)
+    assert alice.record_access([a, str(b)], datetime.now(UTC) - timedelta(days=9)) == 2
+    assert alice.record_access([b]) == 1
+    assert alice.memory_retention(b, later) > before
+    assert [(row.memory_id, row.uses) for row in alice.memory_usage(1)] == [(b, 2)]
+    alice.pin_memory(a)
+    (hot,) = alice.hot_memories(token_budget=100)
+    assert (hot.memory_id, hot.content, hot.pinned) == (a, "retained a", True)
+    assert alice.memory_retention(a) == 1
+
+
+def test_what_is_warm_elsewhere_is_on_record(alice: User) -> None:
+    assert alice.register_prefix("system", "llama3:8b", "You are kind.") == "cold"
+    alice.report_prefix("system", "llama3:8b", "warm", warm_ms=700, ttl=timedelta(minutes=5))
+    (prefix,) = alice.list_prefixes(content="You are kind.")
+    assert (prefix.state, prefix.warm_ms, prefix.uses) == ("warm", 700, 1)
+    assert alice.record_latency("web_search", 2000) == timedelta(seconds=2.6)
+    until = alice.pin_prefix("system", "llama3:8b", "web_search")
+    assert until > datetime.now(UTC)
+    assert alice.tool_pin("web_search") == timedelta(seconds=2.6)
+    assert alice.evict_prefixes(0) == [], "it is pinned"
+    alice.register_prefix("other", "llama3:8b", "Be brief.")
+    alice.report_prefix("other", "llama3:8b", "warm")
+    assert [row.name for row in alice.evict_prefixes(0)] == ["other"]
+
+
+def test_operators_read_and_set_how_long_kinds_last(operator: MemOS) -> None:
+    operator.set_retention("weather", 2, "it changes")
+    found = {row.kind: row.stability_days for row in operator.retention_parameters()}
+    assert found["weather"] == 2
+    assert found["default"] == 30
+
+
 def test_a_bad_memory_in_a_batch_stores_none(alice: User) -> None:
     with pytest.raises(BadArgument):
         alice.add_memories([{"content": "good"}, {"content": "bad", "colour": "red"}])

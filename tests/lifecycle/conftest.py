@@ -1,4 +1,4 @@
-"""What the tests of retention and tiers share."""
+"""What the tests of the life of memories share."""
 
 from __future__ import annotations
 

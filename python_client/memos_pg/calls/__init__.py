@@ -7,6 +7,9 @@ argument left at None is not sent, so that the SQL function's own default holds.
 from memos_pg.calls.base import HALFVEC, Call, Vector, argument_type, register_halfvec
 from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
+from memos_pg.calls.facts import FactCalls
+from memos_pg.calls.holds import HoldAdminCalls
+from memos_pg.calls.lifecycle import LifecycleAdminCalls, LifecycleCalls
 from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
 from memos_pg.calls.search import SearchCalls
@@ -28,7 +31,9 @@ class UserCalls(
     MemoryCalls,
     SearchCalls,
     LinkCalls,
+    LifecycleCalls,
     TierCalls,
+    FactCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 
@@ -36,5 +41,7 @@ class UserCalls(
 class AdminCalls(
     ContextAdminCalls,
     EmbeddingAdminCalls,
+    LifecycleAdminCalls,
+    HoldAdminCalls,
 ):
     """The functions of schema memos_admin, for operators and workers."""

@@ -7,8 +7,11 @@ from memos_pg.cli import installation as installation
 from memos_pg.cli import memory as memory
 from memos_pg.cli import search as search
 from memos_pg.cli import links as links
+from memos_pg.cli import lifecycle as lifecycle
 from memos_pg.cli import tiers as tiers
+from memos_pg.cli import facts as facts
 from memos_pg.cli import embedding as embedding
+from memos_pg.cli import holds as holds
 from memos_pg.cli import demo as demo
 
 __all__ = ["app"]
