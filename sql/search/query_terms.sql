@@ -228,13 +228,14 @@ begin
             coalesce(array_agg(memos_private.bm25_idf(documents, t.memories)), '{}')
         into lexemes, idf
         from (
-            select w.lexeme, coalesce((
+            -- Null, and so the last, where no memory has it.
+            select w.lexeme, nullif(coalesce((
                     select sum(cardinality(p.memory_ids))
                     from memos_private.posting as p
                     where p.user_id = p_user_id and p.lexeme = w.lexeme collate "C"
                 ), 0) + coalesce((
                     select sum(cardinality(p.memory_ids)) from unnest(cold) as p where p.lexeme = w.lexeme
-                ), 0) as memories
+                ), 0), 0) as memories
             from unnest(v_words) as w (lexeme)
             order by memories, w.lexeme
             limit 64
