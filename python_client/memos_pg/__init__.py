@@ -2,8 +2,8 @@
 
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
-from memos_pg.calls.context import ContextKey
 from memos_pg.calls.consolidation import Consolidation, ConsolidationAction, Duplicate
+from memos_pg.calls.context import ContextKey
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
 from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
 from memos_pg.calls.holds import LegalHold
@@ -16,6 +16,25 @@ from memos_pg.calls.lifecycle import (
 )
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
+from memos_pg.calls.notes import (
+    Evolution,
+    ImportedNetwork,
+    ListedNote,
+    MadeNote,
+    Note,
+    NoteStatus,
+    RecordedEvolution,
+)
+from memos_pg.calls.privacy import (
+    AccessGrant,
+    Consent,
+    ConsentRecord,
+    Identifier,
+    Quarantined,
+    QuarantinedMemory,
+    Settings,
+    SharedMemory,
+)
 from memos_pg.calls.scratchpad import (
     Action,
     Answer,
@@ -31,22 +50,6 @@ from memos_pg.calls.scratchpad import (
     Scratchpad,
     ScratchpadQuality,
     Value,
-from memos_pg.calls.privacy import (
-    AccessGrant,
-    Consent,
-    ConsentRecord,
-    Identifier,
-    Quarantined,
-    QuarantinedMemory,
-    Settings,
-    SharedMemory,
-from memos_pg.calls.notes import (
-    Evolution,
-    ImportedNetwork,
-    ListedNote,
-    Note,
-    NoteStatus,
-    RecordedEvolution,
 )
 from memos_pg.calls.search import SearchResult
 from memos_pg.client import MemOS, User
@@ -67,9 +70,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AccessGrant",
-    "AssertedFact",
     "Action",
     "Answer",
+    "AssertedFact",
     "AsyncMemOS",
     "AsyncUser",
     "BadArgument",
@@ -78,27 +81,27 @@ __all__ = [
     "ClaimedAction",
     "ClaimedEmbedding",
     "Conflict",
-    "ContextLine",
-    "Contradiction",
     "Consent",
     "ConsentRecord",
+    "Consolidation",
+    "ConsolidationAction",
     "ContextKey",
+    "ContextLine",
+    "Contradiction",
+    "Duplicate",
     "EmbeddingStatus",
+    "Entry",
     "EvictedPrefix",
+    "Evolution",
+    "Example",
     "Fact",
     "FactVersion",
     "HotMemory",
     "Identifier",
-    "LegalHold",
-    "Entry",
-    "Example",
-    "Consolidation",
-    "ConsolidationAction",
-    "Duplicate",
-    "EmbeddingStatus",
-    "Evolution",
     "ImportedNetwork",
+    "LegalHold",
     "ListedNote",
+    "MadeNote",
     "MemOS",
     "MemOSError",
     "Memory",
@@ -110,31 +113,27 @@ __all__ = [
     "NoUserContext",
     "NotFound",
     "NotYours",
-    "Promotion",
-    "Question",
-    "Quarantined",
-    "QuarantinedMemory",
-    "QuotaExceeded",
-    "Reference",
     "Note",
     "NoteStatus",
+    "Promotion",
+    "Quarantined",
+    "QuarantinedMemory",
+    "Question",
     "QuotaExceeded",
     "RecordedEvolution",
+    "Reference",
     "Refused",
     "RelatedMemory",
     "RetentionParameter",
+    "Scratchpad",
+    "ScratchpadQuality",
     "SearchResult",
     "Settings",
     "SharedMemory",
     "StoredMemory",
     "User",
-    "WarmPrefix",
-    "Scratchpad",
-    "ScratchpadQuality",
-    "SearchResult",
-    "StoredMemory",
-    "User",
     "Value",
+    "WarmPrefix",
     "fit_token_budget",
     "render_memories",
 ]

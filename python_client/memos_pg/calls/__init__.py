@@ -13,9 +13,9 @@ from memos_pg.calls.holds import HoldAdminCalls
 from memos_pg.calls.lifecycle import LifecycleAdminCalls, LifecycleCalls
 from memos_pg.calls.links import LinkCalls
 from memos_pg.calls.memory import MemoryCalls
-from memos_pg.calls.scratchpad import ScratchpadCalls, use_agent
-from memos_pg.calls.privacy import PrivacyCalls
 from memos_pg.calls.notes import NoteAdminCalls, NoteCalls
+from memos_pg.calls.privacy import PrivacyCalls
+from memos_pg.calls.scratchpad import ScratchpadCalls, use_agent
 from memos_pg.calls.search import SearchCalls
 from memos_pg.calls.tiers import TierCalls
 
