@@ -40,6 +40,8 @@ declare
     v_answered int[] := '{}';
     v_created uuid[];
     v_ids uuid[];
+    v_there uuid[];
+    v_held uuid[];
 begin
     perform memos_private.require_valid_memories(p_memories);
     p_memories := memos_private.admit_memories(p_user_id, p_memories, true);
@@ -134,12 +136,25 @@ begin
     if v_has_embeddings and cardinality(v_created) < cardinality(p_memories) then
         -- A vector for a memory that was there. Queue before vectors, as workers do, so that neither
         -- waits for the other in a ring.
-        perform from memos_private.embedding_queue as q
-        where q.user_id = p_user_id and q.model_id = v_model_id and q.memory_id in (
+        v_there := array(
             select v_ids[m.ordinal]
             from unnest(p_memories) as m
             where m.embedding is not null and v_ids[m.ordinal] <> m.memory_id
-        )
+                and m.ordinal <> all (v_answered)
+        );
+        v_held := array(
+            select m.memory_id
+            from memos_private.memory as m
+            where m.user_id = p_user_id and m.memory_id = any (v_there)
+            order by m.memory_id
+            for key share
+        );
+        -- Made cold since it was found.
+        perform memos_private.recall_memories(
+            p_user_id, array(select unnest(v_there) except select unnest(v_held))
+        );
+        perform from memos_private.embedding_queue as q
+        where q.user_id = p_user_id and q.model_id = v_model_id and q.memory_id = any (v_there)
         order by q.memory_id
         for update;
         with stored as (
