@@ -127,7 +127,7 @@ def luhn(digits: str) -> bool:
 _SSN = _pattern(
     rf"{_BEGIN}([0-9]{{3}})([{_DASH} ]?)([0-9]{{2}})\2([0-9]{{4}}){_END}",
 )
-_SSN_CONTEXT = _pattern(r"\b(ssn|itin|social\s+security)\b")
+_SSN_CONTEXT = _pattern(r"(?<![a-z])(ssn|itin|social[\s_]+security)(?![a-z])")
 
 
 def _ssn(text: str) -> Iterator[Span]:
@@ -179,11 +179,11 @@ _MEDICARE = _pattern(  # Medicare beneficiary identifier: no S, L, O, I, B, Z am
     any_case=False,
 )
 _MEDICAL = _pattern(
-    r"\b(?:mrn|medical\s+record|patient|chart|medicare|medicaid|nhs|subscriber"
-    r"|(?:health|medical|insurance)\s+(?:insurance|plan|card|policy|member|id)"
+    r"(?<![a-z])(?:mrn|medical[\s_]+record|patient|chart|medicare|medicaid|nhs|subscriber"
+    r"|(?:health|medical|insurance)[\s_]+(?:insurance|plan|card|policy|member|id)"
     r"|insurance|krankenversicherung|versicherung)"
-    r"(?:\s{0,2}(?:id|ids|no\.?|nr\.?|num(?:ber)?|nummer|card|policy|member|code)){0,3}"
-    r"\s{0,2}(?:[:#=]|is\b|ist\b)?\s{0,2}#?\s{0,2}"
+    r"(?:[\s_]{0,2}(?:id|ids|no\.?|nr\.?|num(?:ber)?|nummer|card|policy|member|code)){0,3}"
+    r"['\"]?\s{0,2}(?:[:#=]|is\b|ist\b)?\s{0,2}['\"#]?\s{0,2}"
     rf"(?P<id>[a-z0-9](?:[{_DASH} ]?[a-z0-9]){{4,19}}){_END}"
 )
 _MEDICAL_WORD = _pattern(
@@ -283,8 +283,8 @@ def _email(text: str) -> Iterator[Span]:
 
 
 _BIRTH = _pattern(
-    r"\b(?:dob|d\.o\.b|born|birth|birth\s?da(?:y|te)|date\s+of\s+birth|geboren|geburtsdatum|geb\."
-    r"|née?|nacid[oa]|nacimiento|naissance)(?!\w)[^.!?\n]{0,24}?(?<![\w/.-])"
+    r"(?<![a-z])(?:dob|d\.o\.b|born|birth|birth[\s_]?da(?:y|te)|geboren|geburtsdatum|geb\."
+    r"|née?|nacid[oa]|nacimiento|naissance)(?![a-zäöüé])[^.!?\n]{0,24}?(?<![\w/.-])"
     r"(?P<date>[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{2,4}"
     r"|[a-zäöüé]{3,10}\.?\s+[0-9]{1,2}(?:st|nd|rd|th)?,?\s+[0-9]{4}"
     r"|[0-9]{1,2}(?:st|nd|rd|th|\.)?\s+(?:of\s+)?[a-zäöüé]{3,10}\.?,?\s+[0-9]{4})(?![\w/])"
@@ -350,9 +350,9 @@ _NATIONAL = _pattern(
     rf"{_BEGIN}(?:\(0[0-9]{{1,5}}\)|[0-9]{{2,6}})(?:[ {_DASH}/.]{{0,3}}[0-9]{{2,8}}){{0,5}}{_END}"
 )
 _PHONE_CONTEXT = _pattern(
-    r"\b(phone|tel|telephone|telefon|mobile|mobil|cell|cellphone|handy|fax|whatsapp|signal|sms"
+    r"(?<![a-z])(phone|tel|telephone|telefon|mobile|mobil|cell|cellphone|handy|fax|whatsapp|signal|sms"
     r"|call(?: me| her| him| them| us)?|text(?: me| her| him| them)|reach(?: me| her| him)|dial"
-    r"|rufnummer|anrufen|numéro|teléfono|hotline)\b"
+    r"|rufnummer|anrufen|numéro|teléfono|hotline)(?![a-zéü])"
     r"[^0-9]{0,24}$"
 )
 
@@ -399,8 +399,8 @@ _STATE_ZIP = _pattern(
     any_case=False,
 )
 _POSTAL = _pattern(
-    r"\b(?:zip|zip\s?code|postal\s?code|post\s?code|plz|postleitzahl|code\s+postal|código\s+postal)"
-    r"\b\s{0,2}(?:[:#=]|is\b|ist\b)?\s{0,2}"
+    r"(?<![a-z])(?:zip|zip[\s_]?code|postal[\s_]?code|post[\s_]?code|plz|postleitzahl|code\s+postal"
+    r"|código\s+postal)(?![a-z_])['\"]?\s{0,2}(?:[:#=]|is\b|ist\b)?\s{0,2}['\"]?"
     r"(?P<code>[0-9]{5}-[0-9]{4}|[0-9]{4,6}|[a-z]{1,2}[0-9][a-z0-9]?\s?[0-9][a-z]{2}"
     rf"|[a-z][0-9][a-z]\s?[0-9][a-z][0-9]){_END}"
 )

@@ -49,7 +49,9 @@ begin
         end loop;
     end if;
     if exists (
-        select from unnest(p_memories) as m where memos_private.may_identify(m.content, m.privacy_level)
+        select from unnest(p_memories) as m
+        where memos_private.may_identify(m.content, m.privacy_level)
+            or m.metadata <> '{}' and memos_private.may_identify(m.metadata::text, m.privacy_level)
     ) then
         p_memories := memos_private.without_identifiers(p_memories, v.on_identifier = 'mask');
     end if;
@@ -90,7 +92,8 @@ $body$;
 comment on function memos_private.refuse_kinds is
     'Raises MO451 for the first memory of a kind that the user does not consent to.';
 
--- Refusing is the default: a memory is either what was said or not stored, and who said it is told.
+-- Refusing is the default: a memory is either what was said or not stored, and who said it is told. What is
+-- in metadata a program has put there: that is refused, never masked.
 create or replace function memos_private.without_identifiers(
     p_memories memos_private.memory_input[], p_mask boolean
 )
@@ -100,53 +103,56 @@ volatile
 set search_path = pg_catalog, public, pg_temp
 as $body$
 declare
-    v_places int[];
-    v_texts text[];
-    v_levels text[];
-    v_masked text[];
+    v_suspect record;
+    v_masked text;
     v_found text;
+    v_all text := '';
 begin
-    select array_agg(m.place), array_agg(m.content), array_agg(m.privacy_level)
-    into v_places, v_texts, v_levels
-    from unnest(p_memories) with ordinality as m (
-        ordinal, memory_id, content, content_hash, language, kind, tags, metadata, importance, confidence,
-        privacy_level, provenance, session_id, "position", occurred_at, valid_from, valid_until, request_id,
-        embedding, place
-    )
-    where memos_private.may_identify(m.content, m.privacy_level);
-    if to_regprocedure('memos_private.find_identifiers(text[], text[])') is null then
-        -- Nobody can look closer: what may be one counts as one.
-        v_found := format('memory %s of %s may hold an identifier, level %s; without the language '
-            'plpython3u the server cannot tell', v_places[1], cardinality(p_memories), v_levels[1]);
-    elsif p_mask then
-        v_masked := memos_private.mask_identifiers(v_texts, v_levels);
-        for i in 1 .. cardinality(v_places) loop
-            if v_masked[i] <> v_texts[i] then
-                p_memories[v_places[i]].content := v_masked[i];
-                p_memories[v_places[i]].content_hash := memos_private.content_hash(v_masked[i]);
-                -- It is the vector of the text with the identifier; the masked one waits for its own.
-                p_memories[v_places[i]].embedding := null;
-            end if;
-        end loop;
-    else
-        select string_agg(
-            format('memory %s of %s, level %s: %s at characters %s to %s', v_places[f.ordinal],
-                cardinality(p_memories), v_levels[f.ordinal], f.type, f.first, f.last),
-            '; ' order by f.ordinal, f.first
+    for v_suspect in
+        select m.place, t.part, t.text, m.privacy_level as level,
+            format('memory %s of %s, level %s', m.place, cardinality(p_memories), m.privacy_level) as name
+        from unnest(p_memories) with ordinality as m (
+            ordinal, memory_id, content, content_hash, language, kind, tags, metadata, importance,
+            confidence, privacy_level, provenance, session_id, "position", occurred_at, valid_from,
+            valid_until, request_id, embedding, place
         )
-        into v_found
-        from (
-            select *
-            from memos_private.find_identifiers(v_texts, v_levels) as f
+        cross join lateral (
+            values ('content', m.content), ('metadata', m.metadata::text)
+        ) as t (part, text)
+        where memos_private.may_identify(t.text, m.privacy_level)
+        order by m.place, t.part
+    loop
+        if to_regprocedure('memos_private.find_identifiers(text[], text[])') is null then
+            -- Nobody can look closer: what may be one counts as one.
+            v_found := v_suspect.name || ': what may be an identifier in ' || v_suspect.part
+                || '; without the language plpython3u the server cannot tell';
+        elsif p_mask and v_suspect.part = 'content' then
+            v_found := null;
+            v_masked := (
+                memos_private.mask_identifiers(array[v_suspect.text], array[v_suspect.level])
+            )[1];
+            if v_masked <> v_suspect.text then
+                p_memories[v_suspect.place].content := v_masked;
+                p_memories[v_suspect.place].content_hash := memos_private.content_hash(v_masked);
+                -- It is the vector of the text with the identifier; the masked one waits for its own.
+                p_memories[v_suspect.place].embedding := null;
+            end if;
+        else
+            select v_suspect.name || ': ' || string_agg(
+                format('%s at characters %s to %s of %s', f.type, f.first, f.last, v_suspect.part),
+                ', ' order by f.first
+            )
+            into v_found
+            from memos_private.find_identifiers(array[v_suspect.text], array[v_suspect.level]) as f
             -- A name has no form to be sure of: it is masked where asked for, but refuses nothing.
-            where f.type <> 'person_name'
-            order by f.ordinal, f.first
-            limit 20
-        ) as f;
-    end if;
-    if v_found is not null then
+            where f.type <> 'person_name';
+        end if;
+        v_all := concat_ws(E'\n', nullif(v_all, ''), v_found);
+        exit when length(v_all) > 2000;
+    end loop;
+    if v_all <> '' then
         raise exception 'the text holds what its privacy level does not allow'
-            using errcode = 'MO451', detail = v_found,
+            using errcode = 'MO451', detail = left(v_all, 4000),
                 hint = 'mask it (memos.mask_identifiers), have memos do so (memos.update_settings with '
                     '{"on_identifier": "mask"}), or store it as comprehensive if the user wants it kept';
     end if;

@@ -18,6 +18,7 @@ FOUND = {
         "219\u201309\u20139998 on the form",
         "ssn: 123 45 6789",
         "ITIN 912-70-1234",
+        '{"user_ssn": "123456789"}',
     ],
     "credit_card": [
         "Visa 4111 1111 1111 1111 exp 12/27",
@@ -40,6 +41,8 @@ FOUND = {
         "patient id #88213",
         "health plan member id 4455667788",
         "Medicaid ID: AB12345C",
+        '{"mrn": 483920}',
+        '{"patient_id": "A-483920"}',
     ],
     "iban": [
         "DE89 3704 0044 0532 0130 00",
@@ -59,6 +62,7 @@ FOUND = {
         "Telefon 030 1234567",
         "text me at 555-1234",
         "mobile: 0170/1234567",
+        '{"phone_number": "030 1234567"}',
     ],
     "date_of_birth": [
         "DOB 03/14/1985",
@@ -68,6 +72,7 @@ FOUND = {
         "date of birth: 1985-03-14",
         "dob: 3/14/85",
         "my birthday is 29 Feb 1984",
+        '{"date_of_birth": "1984-02-29"}',
     ],
     "street_address": [
         "I live at 12 Oak Street.",
@@ -84,6 +89,7 @@ FOUND = {
         "PLZ 10115",
         "postcode SW1A 1AA",
         "postal code: K1A 0B1",
+        '{"zip": "45402"}',
     ],
     "ip_address": ["from 192.168.0.17", "2001:db8:0:0:8:800:200c:417a", "at 10.1.2.3:8080"],
     "person_name": ["Dr. Keller said so", "my name is Anna Schmidt", "Mrs. Jane Dyke", "Name: Bob"],

@@ -13,7 +13,9 @@ SECRET = "Her number is 123-45-6789, she says"
 def test_refused_with_classes_and_places_never_values(app: Connection, user: UUID) -> None:
     error = failure(app, "memos.add_memory", user, SECRET)
     assert error.sqlstate == "MO451"
-    assert error.diag.message_detail == "memory 1 of 1, level balanced: ssn at characters 15 to 25"
+    assert error.diag.message_detail == (
+        "memory 1 of 1, level balanced: ssn at characters 15 to 25 of content"
+    )
     assert "6789" not in str(error)
     assert rows(app, "memos.list_memories", user) == []
 
@@ -30,6 +32,17 @@ def test_refused_with_classes_and_places_never_values(app: Connection, user: UUI
     kept = add(app, user, SECRET, p_privacy_level="comprehensive")
     lowered = failure(app, "memos.update_memory", user, kept, {"privacy_level": "balanced"})
     assert lowered.sqlstate == "MO451"
+
+
+def test_metadata_is_no_way_round(app: Connection, user: UUID) -> None:
+    metadata = {"seen": "2023-05-08T12:00:00+02:00", "ssn": "123-45-6789", "id": 17}
+    for _ in range(2):
+        error = failure(app, "memos.add_memory", user, "harmless", p_metadata=metadata)
+        assert error.sqlstate == "MO451"
+        assert error.diag.message_detail.endswith(" of metadata")
+        # A program put it there: not masked, where texts are.
+        rows(app, "memos.update_settings", user, {"on_identifier": "mask"})
+    add(app, user, "harmless", p_metadata={**metadata, "ssn": None})
 
 
 def test_each_level_allows_what_it_says(app: Connection, user: UUID) -> None:
