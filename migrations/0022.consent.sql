@@ -148,9 +148,7 @@ create table if not exists memos_private.memory_label (
     legal_basis text,
     labelled_at timestamptz not null,
     labelled_by name not null,
-    constraint memory_label_pkey primary key (user_id, memory_id),
-    constraint memory_label_memory_fkey foreign key (user_id, memory_id)
-        references memos_private.memory (user_id, memory_id) on delete cascade
+    constraint memory_label_pkey primary key (user_id, memory_id)
 );
 comment on table memos_private.memory_label is
     'Segment of a memory and the legal basis of keeping it, where somebody said so.';

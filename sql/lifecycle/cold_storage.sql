@@ -18,9 +18,12 @@ begin
     v_ids := array(
         select m.memory_id
         from memos_private.memory as m
-        where m.user_id = p_user_id and m.memory_id = any (p_memory_ids)
+        where m.user_id = p_user_id and m.memory_id = any (p_memory_ids) and not exists (
+            -- What is held to be true is never far.
+            select from memos_private.fact as f where f.user_id = p_user_id and f.memory_id = m.memory_id
+        )
         order by m.memory_id
-        for update skip locked
+        for update of m skip locked
     );
     -- The other ends stay while their links are moved.
     v_ends := array(
@@ -119,8 +122,8 @@ end
 $body$;
 comment on function memos_private.move_to_cold is
     'Takes memories with their vectors, links and queued work out of the tables that are searched, and '
-    'returns how many; those that another session is changing, or the other end of a link of theirs, '
-    'stay.';
+    'returns how many. Facts stay, and those that another session is changing, or the other end of a '
+    'link of theirs.';
 
 create or replace function memos_private.move_from_cold(
     p_user_id uuid, p_memory_ids uuid[], p_tier text

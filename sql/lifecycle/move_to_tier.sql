@@ -58,6 +58,13 @@ declare
     v_tier text;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    if p_tier = 'cold' and exists (
+        select from memos_private.fact as f where f.user_id = p_user_id and f.memory_id = p_memory_id
+    ) then
+        raise exception 'this memory is a fact'
+            using errcode = 'MO409', detail = format('memory %s is the value of an attribute', p_memory_id),
+                hint = 'facts stay warm; memos.retract_fact withdraws one';
+    end if;
     -- Unlike a job, a caller waits for whoever is changing it or the other end of a link.
     v_ids := array(
         select p_memory_id
@@ -97,5 +104,5 @@ comment on function memos.move_to_tier is
     'use), warm (searched) or cold (out of every index, searched with p_include_cold only, and slower). '
     'Nothing is lost on the way: content, vectors, '
     'links, pin and what is pending come back as they were. A cold memory becomes warm by itself when '
-    'it is updated, pinned, linked or remembered again. False when it is there already. '
-    'Errors: MO001, MO400, MO403, MO404, 55P03.';
+    'it is updated, pinned, linked or remembered again; facts never become cold. False when it is there '
+    'already. Errors: MO001, MO400, MO403, MO404, MO409, 55P03.';

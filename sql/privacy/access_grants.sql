@@ -184,7 +184,7 @@ begin
     return query
     select m.memory_id, m.content, m.kind, m.tags, m.provenance, m.occurred_at, m.recorded_at, s.segment,
         l.legal_basis, case when s.is_part2 then memos_private.redisclosure_notice() end
-    from memos_private.memory as m
+    from memos_private.memory_of_any_tier as m
     left join memos_private.memory_label as l on l.user_id = p_user_id and l.memory_id = m.memory_id
     join memos_private.segment as s
         on case when l.segment is null then s.is_default else s.segment = l.segment end

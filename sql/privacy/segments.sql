@@ -21,6 +21,31 @@ $body$;
 comment on function memos_private.require_segments is
     'Raises MO400 for a segment that does not exist, or none.';
 
+create or replace function memos_private.tg_labelled_memory_deleted()
+returns trigger
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+begin
+    delete from memos_private.memory_label as l
+    using old_rows as o
+    where l.user_id = o.user_id and l.memory_id = o.memory_id and not exists (
+        select from memos_private.cold_place as p
+        where p.user_id = o.user_id and p.memory_id = o.memory_id
+    );
+    return null;
+end
+$body$;
+comment on function memos_private.tg_labelled_memory_deleted is
+    'A label goes with its memory, unless that only becomes cold.';
+
+create or replace trigger t70_label_deleted
+    after delete on memos_private.memory
+    referencing old table as old_rows
+    for each statement execute function memos_private.tg_labelled_memory_deleted();
+
 create or replace function memos.label_memories(
     p_user_id     uuid,
     p_memory_ids  uuid[],
@@ -52,7 +77,7 @@ begin
     select i into v_missing
     from unnest(p_memory_ids) as i
     where not exists (
-        select from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = i
+        select from memos_private.memory_of_any_tier as m where m.user_id = p_user_id and m.memory_id = i
     )
     limit 1;
     if found then
