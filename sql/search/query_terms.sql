@@ -67,7 +67,8 @@ begin
     where i + n <= cardinality(v_words) and memos_private.is_code(j.word);
     spelled := concat_ws(E'\n', p_query, array_to_string(joined, E'\n'), (
         select string_agg(p.word, E'\n')
-        from unnest(v_words) as w (word)
+        -- In small letters before the index is asked: under row-level security it takes no function's word.
+        from unnest(v_words, string_to_array(lower(array_to_string(v_words, ' ')), ' ')) as w (word, folded)
         cross join lateral regexp_split_to_table(
             w.word, '(?<=[[:alpha:]])(?=[0-9])|(?<=[0-9])(?=[[:alpha:]])'
         ) as p (word)
@@ -75,7 +76,7 @@ begin
             and not exists (
                 select
                 from memos_private.posting as o
-                where o.user_id = p_user_id and o.lexeme = lower(w.word) collate "C"
+                where o.user_id = p_user_id and o.lexeme = w.folded collate "C"
             )
     ));
 end
