@@ -3,7 +3,11 @@ returns boolean
 language sql
 stable
 return p_memory.tier <> 'cold' and p_memory.kind <> 'fact'
-    and (p_memory.valid_until is null or p_memory.valid_until > now());
+    and (p_memory.valid_until is null or p_memory.valid_until > now())
+    and not exists (
+        select from memos_private.fact as f
+        where f.user_id = p_memory.user_id and f.memory_id = p_memory.memory_id
+    );
 comment on function memos_private.may_be_consolidated is
     'Whether a memory is current, warm and no fact: what is true from when until when is kept by '
     'assert_fact, not by likeness.';

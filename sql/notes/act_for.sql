@@ -7,9 +7,13 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    v_key_id constant int := memos_private.newest_context_key();
+    v_key_id constant int := (
+        select max(k.key_id) from memos_private.context_key as k
+        where k.retires_at is null or k.retires_at > clock_timestamp()
+    );
+    -- As memos_admin.mint_context makes it, without a purpose: a job has none of its own.
     v_payload constant text := format(
-        '1.%s.%s.%s', v_key_id, p_user_id, extract(epoch from clock_timestamp() + interval '1 day')::bigint
+        '2.%s.%s.%s.', v_key_id, p_user_id, ceil(extract(epoch from clock_timestamp() + interval '1 day'))::bigint
     );
 begin
     perform set_config(

@@ -329,6 +329,11 @@ def test_pinned_memories_and_facts_are_never_merged_away(
     value(app, "memos.pin_memory", user, pinned)
     for content in ("Lives in Rome", "Lives in Rome."):
         add(app, user, content, p_kind="fact")
+    # The memory of an asserted value, whatever kind it is given later.
+    fact = rows(app, "memos.assert_fact", user, "Anna", "city", "Rome")[0][1]
+    value(app, "memos.update_memory", user, fact, {"kind": "semantic"})
+    content = app.execute("select content from memos.get_memory(%s, %s)", (user, fact)).fetchone()
+    add(app, user, f"{content[0]}!")
     ((_, _, kept, sources, _, reason),) = consolidate(app, user)
     assert (kept, sources) == (pinned, [first])
     assert "pinned" in reason
