@@ -53,4 +53,3 @@ grant select, insert, update, delete on all tables in schema partman to memos_ow
 grant execute on all routines in schema partman to memos_owner;
 
 select memos_private.maintain_partitions();
-select memos_private.maintain_cold_partitions();

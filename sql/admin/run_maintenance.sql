@@ -39,8 +39,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $body$
-    select memos_private.maintain_partitions();
-    select memos_private.maintain_cold_partitions();
+    select memos_private.maintain_partitions()
 $body$;
 comment on function memos_admin.maintain_partitions is
     'Makes the partitions of the next twelve months and missing ones before, with row-level security.';

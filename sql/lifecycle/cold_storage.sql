@@ -57,7 +57,9 @@ begin
     if v_ids = '{}' then
         return 0;
     end if;
-    perform memos_private.require_cold_partitions(v_now);
+    perform memos_private.require_partitions(
+        array['memos_private.memory_cold', 'memos_private.embedding_cold'], v_now
+    );
 
     with moved as (
         delete from memos_private.memory_link as l

@@ -72,6 +72,27 @@ comment on function memos_private.protect_partitions is
     'Partitions do not inherit row-level security. Forced and without a policy, a partition opens to '
     'nobody; its parent''s policies decide.';
 
+create or replace function memos_private.month_partitions(p_table regclass)
+returns table (partition regclass, month timestamptz, until timestamptz)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+    -- From the catalog, which says it the same way for either pg_partman.
+    select b.partition, b.ends[1]::timestamptz, b.ends[2]::timestamptz
+    from (
+        select c.oid::regclass as partition, regexp_match(
+                pg_get_expr(c.relpartbound, c.oid), $$FROM \('(.+?)'\) TO \('(.+?)'\)$$
+            ) as ends
+        from pg_inherits as i
+        join pg_class as c on c.oid = i.inhrelid
+        where i.inhparent = p_table
+    ) as b
+    where b.ends is not null
+$body$;
+comment on function memos_private.month_partitions is 'The partitions of a table, with their months.';
+
 create or replace function memos_private.history_partitions()
 returns table (month timestamptz, until timestamptz, tables regclass[])
 language sql
@@ -79,27 +100,15 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $body$
-    -- From the catalog, which says it the same way for either pg_partman.
-    select b.ends[1]::timestamptz, b.ends[2]::timestamptz,
-        array_agg(b.partition order by b.parent desc)
-    from (
-        select i.inhparent::regclass::text as parent, i.inhrelid::regclass as partition,
-            regexp_match(
-                pg_get_expr(c.relpartbound, c.oid), $$FROM \('(.+?)'\) TO \('(.+?)'\)$$
-            ) as ends
-        from pg_inherits as i
-        join pg_class as c on c.oid = i.inhrelid
-        where i.inhparent in (
-            'memos_private.memory_history'::regclass, 'memos_private.embedding_history'::regclass
-        )
-    ) as b
-    where b.ends is not null
-    group by b.ends
+    select p.month, p.until, array_agg(p.partition order by t.name desc)
+    from unnest(array['memos_private.memory_history', 'memos_private.embedding_history']) as t (name)
+    cross join lateral memos_private.month_partitions(t.name::regclass) as p
+    group by p.month, p.until
 $body$;
 comment on function memos_private.history_partitions is
     'The months of the history: memory_history''s partition and embedding_history''s.';
 
-create or replace function memos_private.make_partitions(p_months timestamptz[])
+create or replace function memos_private.make_partitions(p_tables text[], p_months timestamptz[])
 returns void
 language plpgsql
 volatile
@@ -116,7 +125,7 @@ begin
             c.parent_table || '_p' || to_char(m.month, c.datetime_string) as partition
         from partman.part_config as c
         cross join unnest(p_months) as m (month)
-        where c.parent_table in ('memos_private.memory_history', 'memos_private.embedding_history')
+        where c.parent_table = any (p_tables)
             and to_regclass(c.parent_table || '_p' || to_char(m.month, c.datetime_string)) is null
         order by m.month, c.parent_table desc
     loop
@@ -131,7 +140,7 @@ begin
 end
 $body$;
 comment on function memos_private.make_partitions is
-    'Makes those of the history''s partitions of these months that are missing, named as pg_partman names '
+    'Makes those of the tables'' partitions of these months that are missing, named as pg_partman names '
     'them, and guards them.';
 
 create or replace function memos_private.maintain_partitions()
@@ -145,30 +154,30 @@ as $body$
 declare
     v_this_month constant timestamptz := date_trunc('month', now());
     v_kept_from constant timestamptz := memos_private.retention_start('history_retention_days', now());
-    v_table text;
+    v_table record;
 begin
     -- As make_partitions does: one at a time.
     perform pg_advisory_xact_lock(hashtextextended('memos.partitions', 0));
-    foreach v_table in array array['memos_private.memory_history', 'memos_private.embedding_history']
+    for v_table in
+        select t.name, t.control, t.kept_from
+        from (values
+            ('memos_private.memory_history', 'superseded_at', v_kept_from),
+            ('memos_private.embedding_history', 'superseded_at', v_kept_from),
+            ('memos_private.memory_cold', 'moved_at', '-infinity'),
+            ('memos_private.embedding_cold', 'moved_at', '-infinity')
+        ) as t (name, control, kept_from)
     loop
-        perform memos_private.adopt_partitioned_table(v_table::regclass, 'superseded_at');
-        perform partman.run_maintenance(v_table);
+        perform memos_private.adopt_partitioned_table(v_table.name::regclass, v_table.control);
+        perform partman.run_maintenance(v_table.name);
+        -- From the oldest month that is kept: those in which no maintenance ran, too.
+        perform memos_private.make_partitions(array[v_table.name], array(
+            select generate_series(
+                least(v_this_month, min(p.month)), v_this_month + interval '12 months', interval '1 month'
+            )
+            from memos_private.month_partitions(v_table.name::regclass) as p
+            where p.until > v_table.kept_from
+        ));
     end loop;
-    -- From the oldest month that is kept: those in which no maintenance ran, too.
-    perform memos_private.make_partitions(array(
-        select m
-        from generate_series(
-            least(v_this_month, (
-                select min(p.month) from memos_private.history_partitions() as p
-                where p.until > v_kept_from
-            )),
-            v_this_month + interval '12 months', interval '1 month'
-        ) as m
-        where not exists (
-            select from memos_private.history_partitions() as p
-            where p.month = m and cardinality(p.tables) = 2
-        )
-    ));
     -- pg_partman 4 leaves its own in the session, whatever a function pins.
     reset search_path;
 end
@@ -176,7 +185,7 @@ $body$;
 comment on function memos_private.maintain_partitions is
     'Makes the partitions of the next twelve months and those that are missing before, and guards them.';
 
-create or replace function memos_private.require_history_partitions(p_at timestamptz)
+create or replace function memos_private.require_partitions(p_tables text[], p_at timestamptz)
 returns void
 language plpgsql
 volatile
@@ -188,14 +197,14 @@ declare
 begin
     if exists (
         select from partman.part_config as c
-        where c.parent_table in ('memos_private.memory_history', 'memos_private.embedding_history')
+        where c.parent_table = any (p_tables)
             and to_regclass(c.parent_table || '_p' || to_char(v_month, c.datetime_string)) is null
     ) then
-        perform memos_private.make_partitions(array[v_month]);
+        perform memos_private.make_partitions(p_tables, array[v_month]);
     end if;
 end
 $body$;
-comment on function memos_private.require_history_partitions is
+comment on function memos_private.require_partitions is
     'A write must not fail because no maintenance ran for a year: makes the month''s partitions when '
     'they are missing, looking for the names that pg_partman gives them.';
 

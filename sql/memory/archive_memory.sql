@@ -16,7 +16,9 @@ begin
             'p_reason', format('it has %s characters', length(p_reason)), 'at most 1000 characters'
         );
     end if;
-    perform memos_private.require_history_partitions(p_at);
+    perform memos_private.require_partitions(
+        array['memos_private.memory_history', 'memos_private.embedding_history'], p_at
+    );
     insert into memos_private.memory_history (
         user_id, memory_id, version, content, content_hash, language, lexemes, frequencies, kind, tags,
         metadata, importance, confidence, privacy_level, provenance, session_id, position, occurred_at,

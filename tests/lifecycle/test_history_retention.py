@@ -69,7 +69,8 @@ def only_partition(superuser: Connection, start: datetime) -> None:
 
 
 def make(superuser: Connection, *months: datetime) -> None:
-    superuser.execute("select memos_private.make_partitions(%s)", (list(months),))
+    tables = [f"memos_private.{table}" for table in TABLES]
+    superuser.execute("select memos_private.make_partitions(%s, %s)", (tables, list(months)))
 
 
 def assert_no_month_is_missing(superuser: Connection, since: datetime) -> None:
@@ -87,7 +88,7 @@ def assert_partitions_are_whole_and_guarded(superuser: Connection) -> None:
             bool_or(pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT')
         from pg_inherits as i
         join pg_class as c on c.oid = i.inhrelid
-        where i.inhparent::regclass::text like 'memos_private.%' and c.relkind = 'r'
+        where i.inhparent::regclass::text like 'memos_private.%_history' and c.relkind = 'r'
         group by 1
         order by 1 desc
     """).fetchall()

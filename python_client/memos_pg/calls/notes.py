@@ -220,9 +220,21 @@ class NoteAdminCalls:
             remake=remake,
         )
 
-    def make_notes(self, limit: int | None = None, at_most: timedelta | None = None) -> Call[None]:
-        """Make the notes that wait, committing batch by batch."""
-        return call("memos_admin.make_notes", NOTHING, verb="call", limit=limit, at_most=at_most)
+    def make_notes(
+        self,
+        user_id: UUID | None = None,
+        limit: int | None = None,
+        at_most: timedelta | None = None,
+    ) -> Call[None]:
+        """Make the notes that wait, of a user or of all, committing batch by batch."""
+        return call(
+            "memos_admin.make_notes",
+            NOTHING,
+            verb="call",
+            user_id=user_id,
+            limit=limit,
+            at_most=at_most,
+        )
 
     def note_status(self) -> Call[NoteStatus]:
         """Who makes notes, and how many are done, pending and failed."""
