@@ -49,7 +49,7 @@ end
 $body$;
 comment on function memos_private.known_memory is
     'The memory that says what p_content says in almost the same words, found among the 20 best by words; '
-    'null when there is none.';
+    'null when there is none. A cold memory is known only by its very words, when it is stored again.';
 
 create or replace function memos_private.confirm_memory(
     p_user_id uuid, p_memory_id uuid, p_confidence real, p_reason text
