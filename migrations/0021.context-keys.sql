@@ -34,7 +34,8 @@ alter table memos_private.context_key
     add column if not exists retires_at timestamptz,
     alter column secret set default public.gen_random_bytes(32);
 comment on table memos_private.context_key is
-    'Secrets that sign user contexts. The newest one signs; those before it verify until they retire.';
+    'Secrets that sign user contexts. The newest one signs; those before it verify until they retire. Only a '
+    'superuser, memos_owner and a backup can tell them.';
 comment on column memos_private.context_key.retires_at is
     'From then on no signature of this key is good; null for the key that signs.';
 
