@@ -10,7 +10,11 @@ comment on table memos_private.link_queue is
     'Memories with a new vector of the default model, to be linked to their nearest neighbours. No '
     'foreign key, which would cost a write of vectors more than the row itself: whoever works through '
     'the queue drops what is no longer there.';
-select memos_private.protect_user_table('memos_private.link_queue');
+do $$
+begin
+    perform memos_private.protect_user_table('memos_private.link_queue');
+end
+$$;
 grant select, insert, update, delete on memos_private.link_queue to memos_maintenance;
 set local role memos_maintenance;
 insert into memos_private.link_queue (user_id, memory_id)
