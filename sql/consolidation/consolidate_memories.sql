@@ -352,6 +352,7 @@ declare
     v_actions jsonb;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_consent(p_user_id, 'deriving');
     if num_nulls(p_dry_run, p_merge, p_summarize, p_include_derived, p_set_aside_sources) > 0 then
         perform memos_private.refuse_argument(
             case when p_dry_run is null then 'p_dry_run' when p_merge is null then 'p_merge'
@@ -407,7 +408,7 @@ comment on function memos.consolidate_memories is
     'middle with p_min_similarity) become a new memory of provenance model, linked derived_from to its '
     'sources, which stay as they are unless p_set_aside_sources. What was derived is no source again '
     'unless p_include_derived. Pinned memories and facts are never set aside. memos.undo_consolidation '
-    'takes a run back. Errors: MO001, MO400, MO403, 0A000.';
+    'takes a run back. Errors: MO001, MO400, MO403, MO451, 0A000.';
 
 create or replace function memos.merge_memories(
     p_user_id    uuid,
@@ -428,6 +429,7 @@ declare
     v_action jsonb;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_consent(p_user_id, 'deriving');
     if p_source_ids is null or cardinality(p_source_ids) not between 1 and 1000
         or array_position(p_source_ids, null) > 0 or p_memory_id = any (p_source_ids)
         or cardinality(p_source_ids) <> (select count(distinct s) from unnest(p_source_ids) as s)
@@ -464,4 +466,4 @@ $body$;
 comment on function memos.merge_memories is
     'Merges memories that the caller knows to say the same (see memos.find_duplicates) into one: the '
     'others go to the cold tier, it gets their tags. Returns the run for memos.undo_consolidation. '
-    'Errors: MO001, MO400, MO403, MO404, MO409.';
+    'Errors: MO001, MO400, MO403, MO404, MO409, MO451.';

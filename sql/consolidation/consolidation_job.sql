@@ -58,6 +58,7 @@ as $body$
     from memos_private.consolidation_marks(p_user_id) as m
     left join memos_private.consolidation_state as s using (user_id)
     where (s.newest_memory_id, s.memories) is distinct from (m.newest_memory_id, m.memories)
+        and memos_private.has_consent(m.user_id, 'deriving')
     order by m.user_id
 $body$;
 comment on function memos_admin.users_to_consolidate is

@@ -24,6 +24,7 @@ declare
     v_valid_at constant timestamptz := coalesce(p_valid_at, p_recorded_at, clock_timestamp());
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_consent(p_user_id, 'recalling');
     return query
     select f.fact_id, f.entity, f.attribute, f.value, lower(f.valid), upper(f.valid), f.confidence,
         f.provenance, f.memory_id, f.recorded_at
@@ -47,4 +48,4 @@ end
 $body$;
 comment on function memos.get_facts is
     'The value of each attribute of each entity, or of one: now, or at p_valid_at, as known now, or at '
-    'p_recorded_at. Errors: MO001, MO400, MO403.';
+    'p_recorded_at. Errors: MO001, MO400, MO403, MO451.';

@@ -83,6 +83,7 @@ declare
     v_row record;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_consent(p_user_id, 'recalling');
     perform memos_private.require_limit(p_limit);
     if p_token_budget < 1 then
         perform memos_private.refuse_argument(
@@ -116,7 +117,7 @@ $body$;
 comment on function memos.hot_memories is
     'What belongs into every prompt of the user: pinned memories, then the most used ones, at most p_limit, '
     'and (p_token_budget) whatever still fits the tokens that are left, estimated. As they are now: a '
-    'change shows at once. Writes nothing. Errors: MO001, MO400, MO403.';
+    'change shows at once. Writes nothing. Errors: MO001, MO400, MO403, MO451.';
 
 create or replace function memos_admin.fill_hot_set()
 returns bigint

@@ -91,6 +91,7 @@ declare
     v_to uuid;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_consent(p_user_id, 'deriving');
     perform memos_private.require_changes(
         'p_changes', p_changes, array['reason', 'neighbours', 'links'], array['neighbours', 'links']
     );
@@ -269,7 +270,7 @@ comment on function memos.apply_evolution is
     '"links": [{"to", "type", "weight"}]}, every key optional but memory_id, to, type and weight. '
     'Memories are named by id. Links that a caller made stay as they are, a pinned memory is not '
     'rewritten (MO409). New content is embedded through the queue. Returns the id to undo it with, '
-    'null when nothing changed. Errors: MO001, MO400, MO403, MO404, MO409.';
+    'null when nothing changed. Errors: MO001, MO400, MO403, MO404, MO409, MO451.';
 
 create or replace function memos.undo_evolution(p_user_id uuid, p_evolution_id uuid)
 returns int

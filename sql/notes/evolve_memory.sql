@@ -156,6 +156,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_consent(p_user_id, 'deriving');
     if p_dry_run is null then
         perform memos_private.refuse_argument('p_dry_run', 'it is null', 'true or false');
     end if;
@@ -174,7 +175,7 @@ comment on function memos.evolve_memory is
     'Lets a memory change its nearest neighbours by rules (A-MEM; both need a note): what they share '
     'becomes a category of theirs, their context mentions it, links grow stronger. Returns what it '
     'changed, or with p_dry_run would, and the id for memos.undo_evolution (null: nothing changed). '
-    'Errors: MO001, MO400, MO403, MO404, MO409.';
+    'Errors: MO001, MO400, MO403, MO404, MO409, MO451.';
 
 create or replace function memos_private.evolve_for(p_user_id uuid, p_memory_id uuid, p_changes jsonb, p_made_by text)
 returns uuid
@@ -252,7 +253,7 @@ begin
         case v_provider.provider when 'http' then v_provider.options ->> 'model' else 'rules' end
     );
     return true;
-exception when sqlstate 'MO400' or sqlstate 'MO404' or sqlstate 'MO409' or io_error then
+exception when sqlstate 'MO400' or sqlstate 'MO404' or sqlstate 'MO409' or sqlstate 'MO451' or io_error then
     get stacked diagnostics v_detail = pg_exception_detail;
     raise warning 'evolving the neighbours of a memory failed'
         using detail = concat_ws(': ', sqlerrm, nullif(v_detail, '')),
@@ -284,10 +285,12 @@ as $body$
             select from memos_private.embedding_queue as q
             where q.user_id = n.user_id and q.memory_id = n.memory_id and q.failed_at is null
         )
+        and memos_private.has_consent(n.user_id, 'deriving')
     order by n.user_id, n.memory_id
     limit p_limit
 $body$;
-comment on function memos_admin.memories_to_evolve is 'Memories that have not evolved their neighbours yet.';
+comment on function memos_admin.memories_to_evolve is
+    'Memories that have not evolved their neighbours yet, of users who consent to deriving.';
 
 -- Commits as it goes, so it can neither be a definer nor pin its search_path in a clause: it pins it
 -- itself in each transaction and does nothing but call functions that are definers.

@@ -267,7 +267,7 @@ as $body$
         select b.user_id from memos_private.note_block as b
     ) as w
     cross join memos_private.note_provider as p
-    where memos_private.can_make_notes(p.provider)
+    where memos_private.can_make_notes(p.provider) and memos_private.has_consent(w.user_id, 'deriving')
     order by w.user_id
 $body$;
 comment on function memos_admin.users_to_note is

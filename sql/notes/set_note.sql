@@ -48,6 +48,7 @@ declare
     v_version int;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_consent(p_user_id, 'deriving');
     perform memos_private.require_note(p_keywords, p_tags, p_context);
     perform memos_private.recall_memories(p_user_id, array[p_memory_id]);
     select m.version into v_version
@@ -67,7 +68,7 @@ end
 $body$;
 comment on function memos.set_note is
     'Says what a memory is about, in place of what rules or a model made of it; it stands until the '
-    'memory''s content changes. Errors: MO001, MO400, MO403, MO404.';
+    'memory''s content changes. Errors: MO001, MO400, MO403, MO404, MO451.';
 
 create or replace function memos.make_note(p_user_id uuid, p_memory_id uuid)
 returns table (keywords text[], tags text[], context text)
@@ -83,6 +84,7 @@ declare
     v_memory jsonb;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_consent(p_user_id, 'deriving');
     if not memos_private.can_make_notes('rules') then
         raise exception 'this server cannot make notes'
             using errcode = 'feature_not_supported', detail = 'it needs the language plpython3u',
@@ -105,4 +107,4 @@ end
 $body$;
 comment on function memos.make_note is
     'Makes the note of a memory by statistics and rules now instead of at the next maintenance, and '
-    'returns it (a caller''s note of this text stands). Errors: MO001, MO400, MO403, MO404, 0A000.';
+    'returns it (a caller''s note of this text stands). Errors: MO001, MO400, MO403, MO404, MO451, 0A000.';

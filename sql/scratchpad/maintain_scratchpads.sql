@@ -50,9 +50,16 @@ begin
     ) then
         return false;
     end if;
-    perform memos_private.end_scratchpad(
-        p_user_id, p_scratchpad_id, 'abandoned', true, 'nothing has changed for too long'
-    );
+    begin
+        perform memos_private.end_scratchpad(
+            p_user_id, p_scratchpad_id, 'abandoned', true, 'nothing has changed for too long'
+        );
+    exception when sqlstate 'MO451' or sqlstate 'MO429' then
+        -- The user does not want it remembered, or has no room: that must not stop the maintenance of others.
+        perform memos_private.end_scratchpad(
+            p_user_id, p_scratchpad_id, 'abandoned', false, 'abandoned, not promoted: ' || sqlerrm
+        );
+    end;
     return true;
 end
 $body$;
