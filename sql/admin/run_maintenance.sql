@@ -14,12 +14,13 @@ begin
         perform memos_admin.fold_postings(v_user_id);
         commit;
     end loop;
+    call memos_admin.maintain_cache();
     -- Exact, so that it takes as long as the user's memories are many: after an import it is done bit by bit.
     call memos_admin.link_similar(p_at_most => '5 minutes');
 end
 $body$;
 comment on procedure memos_admin.run_maintenance is
-    'What has to happen now and then (hourly to daily): partitions, the inverted index, links. Safe to run at any '
+    'What has to happen now and then (hourly to daily): partitions, the inverted index, caches, links. Safe to run at any '
     'time; takes time in proportion to what changed.';
 
 create or replace function memos_admin.maintain_partitions()

@@ -236,7 +236,27 @@ declare
     v_entries bigint;
     v_bytes bigint;
     v_count bigint;
+    v_expired tid[];
 begin
+    v_expired := array(
+        select o.place
+        from (
+            select e.ctid as place, e.expires_at
+            from memos_private.cache_entry as e
+            where e.user_id = p_owner and e.namespace = p_policy.name
+            order by e.used_at
+            limit 4
+        ) as o
+        where o.expires_at < clock_timestamp() - p_policy.stale_lifetime
+    );
+    if v_expired <> '{}' then
+        delete from memos_private.cache_entry as e
+        where e.ctid = any (array(
+            select s.ctid from memos_private.cache_entry as s
+            where s.ctid = any (v_expired) and s.key_hash <> p_but
+            for update skip locked
+        ));
+    end if;
     select sum(u.entries) - p_policy.max_entries, sum(u.bytes) - p_policy.max_bytes into v_entries, v_bytes
     from memos_private.cache_usage as u
     where u.user_id = p_owner and u.namespace = p_policy.name;
@@ -266,4 +286,4 @@ end
 $body$;
 comment on function memos_private.evict_cache_entries is
     'Removes the least recently used entries of an owner above the bounds of a namespace: as many as are '
-    'needed, at most 64, but not the one that is being put.';
+    'needed, at most 64, but not the one that is being put; and of the four oldest those that have expired.';

@@ -1,0 +1,160 @@
+-- Embedding models put "open the valve" beside "close the valve" and "20 mg" beside "200 mg". What they
+-- overlook is looked at here: numbers and units, dates, negation, names, quotations, opposites, order.
+create or replace function memos_private.question_facts(p_text text)
+returns table (words text[], numbers text[], names text[], quotes text[], sides text[], negated boolean)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_text constant text := translate(normalize(p_text, nfkc), '’‘`“”„«»', '''''''""""""');
+    v_plain constant text := regexp_replace(
+        regexp_replace(lower(v_text), '\mcannot\M', 'can not', 'g'), 'n''t\M', ' not', 'g'
+    );
+begin
+    words := array(
+        select m.found[1]
+        from regexp_matches(
+            regexp_replace(v_plain, '''s?\M', '', 'g'), '([[:alpha:]]+|\d+)', 'g'
+        ) with ordinality as m (found, place)
+        order by m.place
+    );
+    -- 1,000 is 1000, 2.50 is 2.5, "20 mg" is one thing and "20" another.
+    numbers := array(
+        select coalesce(
+            number.meaning,
+            regexp_replace(
+                regexp_replace(m.found[1], ',(\d{3})(?!\d)', '\1', 'g'), '(\.\d*?)0+$|\.$', '\1'
+            )
+        ) || coalesce(' ' || unit.meaning, '')
+        from regexp_matches(
+            v_plain, '([$€£]?\d+(?:[.,:/]\d+)*|\m[[:alpha:]]+\M)(?:[ -]?(%|°?[[:alpha:]µ]+))?', 'g'
+        ) with ordinality as m (found, place)
+        left join memos_private.question_word as number on number.kind = 'number' and number.word = m.found[1]
+        left join memos_private.question_word as unit on unit.kind = 'unit' and unit.word = m.found[2]
+        where number.word is not null or m.found[1] ~ '\d'
+        order by m.place
+    );
+    quotes := array(
+        select lower(m.found[1])
+        from regexp_matches(v_text, '"([^"]+)"', 'g') as m (found)
+        order by 1
+    );
+    -- Capital letters within a sentence, or at its beginning in a word that begins none by itself; codes.
+    names := array(
+        select regexp_replace(lower(m.found[2]), '''s?$', '')
+        from regexp_matches(
+            v_text, '(^|[.?!:]\s+|[\s(/"''-])([[:alnum:]][[:alnum:]_''.-]*[[:alnum:]]|[[:upper:]])', 'g'
+        ) with ordinality as m (found, place)
+        where (
+            m.found[2] ~ '^[[:upper:]]'
+            or m.found[2] ~ '[[:alpha:]]' and m.found[2] ~ '\d' and m.found[2] !~ '^\d+([.,]\d+)*[[:alpha:]]+$'
+        )
+            and not exists (
+                select from memos_private.question_word as w
+                where w.word = lower(m.found[2])
+                    and (w.kind <> 'opener' or m.found[1] = '' or m.found[1] ~ '[.?!:]' or length(m.found[2]) = 1)
+            )
+        order by m.place
+    );
+    select coalesce(array_agg(distinct w.kind || ':' || w.meaning) filter (
+            where w.kind not in ('number', 'unit', 'opener', 'negation')
+        ), '{}'),
+        count(*) filter (where w.kind = 'negation') % 2 = 1
+    into sides, negated
+    from unnest(words) as u (word)
+    join memos_private.question_word as w on w.word = u.word;
+    return next;
+end
+$body$;
+comment on function memos_private.question_facts is
+    'What two questions must agree in to be the same, whatever their wording.';
+
+create or replace function memos_private.same_question(p_one text, p_other text)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_one record;
+    v_other record;
+begin
+    if memos_private.cache_text_key(p_one) = memos_private.cache_text_key(p_other) then
+        return true;
+    end if;
+    select * into v_one from memos_private.question_facts(p_one);
+    select * into v_other from memos_private.question_facts(p_other);
+    return v_one.numbers = v_other.numbers
+        and v_one.quotes = v_other.quotes
+        and v_one.negated = v_other.negated
+        -- A name may be written small in the other, but has to be there.
+        and not exists (
+            select from unnest(v_one.names) as n (name)
+            where not regexp_split_to_array(n.name, '[^[:alnum:]]+') <@ v_other.words and n.name <> all (v_other.names)
+        )
+        and not exists (
+            select from unnest(v_other.names) as n (name)
+            where not regexp_split_to_array(n.name, '[^[:alnum:]]+') <@ v_one.words and n.name <> all (v_one.names)
+        )
+        and (v_one.names = v_other.names or not (v_one.names @> v_other.names and v_one.names <@ v_other.names))
+        and not memos_private.opposed(v_one.sides, v_other.sides)
+        and not memos_private.opposed_by_prefix(v_one.words, v_other.words)
+        -- The same words in another order: who owes whom.
+        and not (v_one.words @> v_other.words and v_one.words <@ v_other.words
+            and cardinality(v_one.words) = cardinality(v_other.words) and v_one.words <> v_other.words);
+end
+$body$;
+comment on function memos_private.same_question is
+    'Whether the answer to one question may answer the other, given that their vectors are alike. False '
+    'where in doubt: a missed hit costs a search, a false one a wrong answer.';
+
+create or replace function memos_private.opposed(p_one text[], p_other text[])
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $body$
+    select exists (
+        select
+        from (
+            select split_part(s.side, ':', 1) as axis, array_agg(s.side order by s.side) as sides
+            from unnest(p_one) as s (side) group by 1
+        ) as a
+        full join (
+            select split_part(s.side, ':', 1) as axis, array_agg(s.side order by s.side) as sides
+            from unnest(p_other) as s (side) group by 1
+        ) as b on b.axis = a.axis
+        where a.sides <> b.sides
+            or coalesce(a.axis, b.axis) like '=%' and (a.sides is null or b.sides is null)
+    )
+$body$;
+comment on function memos_private.opposed is
+    'Whether two questions stand on different sides of an axis.';
+
+create or replace function memos_private.opposed_by_prefix(p_one text[], p_other text[])
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $body$
+    with pair (one, other) as (
+        values ('', 'un'), ('', 'dis'), ('', 'in'), ('', 'im'), ('', 'il'), ('', 'ir'), ('', 'non'), ('', 'de'),
+            ('', 'mis'), ('', 'anti'), ('hyper', 'hypo'), ('over', 'under'), ('pre', 'post'), ('in', 'out'),
+            ('up', 'down'), ('in', 'ex'), ('im', 'ex'), ('maxi', 'mini'), ('macro', 'micro'), ('inter', 'intra'),
+            ('pro', 'anti'), ('ante', 'post'), ('multi', 'single'), ('en', 'de'), ('as', 'de')
+    )
+    select exists (
+        select
+        from unnest(p_one) as a (word)
+        cross join unnest(p_other) as b (word)
+        join pair as p
+            on starts_with(a.word, p.one) and starts_with(b.word, p.other)
+                and substr(a.word, length(p.one) + 1) = substr(b.word, length(p.other) + 1)
+            or starts_with(a.word, p.other) and starts_with(b.word, p.one)
+                and substr(a.word, length(p.other) + 1) = substr(b.word, length(p.one) + 1)
+        where length(a.word) > 4 and a.word <> b.word and a.word <> all (p_other) and b.word <> all (p_one)
+    )
+$body$;
+comment on function memos_private.opposed_by_prefix is
+    'Whether one question has a word and the other its opposite: safe and unsafe, hyper- and hypotension.';
