@@ -8,10 +8,17 @@ set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_text constant text := translate(normalize(p_text, nfkc), '’‘`“”„«»', '''''''""""""');
-    v_plain constant text := regexp_replace(
+    v_plain text := regexp_replace(
         regexp_replace(lower(v_text), '\mcannot\M', 'can not', 'g'), 'n''t\M', ' not', 'g'
     );
 begin
+    -- What is said to the one who answers is no part of the question.
+    v_plain := regexp_replace(
+        v_plain,
+        '^\W*(please\W+)?((can|could|would|will) you\W+(please\W+)?)?'
+            || '(tell|show|explain|describe|help|give|teach)\M(\W+(to\W+)?(me|us)\M)?',
+        ''
+    );
     words := array(
         select m.found[1]
         from regexp_matches(
@@ -24,16 +31,19 @@ begin
         select coalesce(
             number.meaning,
             regexp_replace(
-                regexp_replace(m.found[1], ',(\d{3})(?!\d)', '\1', 'g'), '(\.\d*?)0+$|\.$', '\1'
+                regexp_replace(t.token, ',(\d{3})(?!\d)', '\1', 'g'), '(\.\d*?)0+$|\.$', '\1'
             )
         ) || coalesce(' ' || unit.meaning, '')
-        from regexp_matches(
-            v_plain, '([$€£]?\d+(?:[.,:/]\d+)*|\m[[:alpha:]]+\M)(?:[ -]?(%|°?[[:alpha:]µ]+))?', 'g'
-        ) with ordinality as m (found, place)
-        left join memos_private.question_word as number on number.kind = 'number' and number.word = m.found[1]
-        left join memos_private.question_word as unit on unit.kind = 'unit' and unit.word = m.found[2]
-        where number.word is not null or m.found[1] ~ '\d'
-        order by m.place
+        from (
+            select m.found[1] as token, lead(m.found[1]) over (order by m.place) as next_token, m.place
+            from regexp_matches(
+                v_plain, '([$€£]?\d+(?:[.,:/-]\d+)*|[[:alpha:]µ]+|%)', 'g'
+            ) with ordinality as m (found, place)
+        ) as t
+        left join memos_private.question_word as number on number.kind = 'number' and number.word = t.token
+        left join memos_private.question_word as unit on unit.kind = 'unit' and unit.word = t.next_token
+        where number.word is not null or t.token ~ '\d'
+        order by t.place
     );
     quotes := array(
         select lower(m.found[1])
@@ -153,7 +163,7 @@ as $body$
                 and substr(a.word, length(p.one) + 1) = substr(b.word, length(p.other) + 1)
             or starts_with(a.word, p.other) and starts_with(b.word, p.one)
                 and substr(a.word, length(p.other) + 1) = substr(b.word, length(p.one) + 1)
-        where length(a.word) > 4 and a.word <> b.word and a.word <> all (p_other) and b.word <> all (p_one)
+        where length(a.word) > 3 and length(b.word) > 3 and a.word <> b.word and a.word <> all (p_other) and b.word <> all (p_one)
     )
 $body$;
 comment on function memos_private.opposed_by_prefix is
