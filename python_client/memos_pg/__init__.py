@@ -2,6 +2,10 @@
 
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
+from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
+from memos_pg.calls.links import MemoryLink, RelatedMemory
+from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
+from memos_pg.calls.search import SearchResult
 from memos_pg.client import MemOS, User
 from memos_pg.errors import (
     BadArgument,
@@ -13,18 +17,6 @@ from memos_pg.errors import (
     NoUserContext,
     QuotaExceeded,
     Refused,
-)
-from memos_pg.models import (
-    ClaimedEmbedding,
-    EmbeddingStatus,
-    Memory,
-    MemoryLink,
-    MemoryStats,
-    MemoryVersion,
-    NewMemory,
-    RelatedMemory,
-    SearchResult,
-    StoredMemory,
 )
 
 __version__ = "0.1.0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from memos_pg.models import SearchResult
+from memos_pg.calls.search import SearchResult
 
 
 def fit_token_budget(

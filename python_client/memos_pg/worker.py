@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import psycopg
 
 from memos_pg.calls import Vector
+from memos_pg.calls.embedding import ClaimedEmbedding
 from memos_pg.client import MemOS
 from memos_pg.errors import BadArgument
-from memos_pg.models import ClaimedEmbedding
 
 Embedder = Callable[[list[str]], Sequence[Vector]]
 Log = Callable[[str], None]

@@ -101,6 +101,7 @@ as $body$
 declare
     v_bad record;
     v_stored int;
+    v_queued int;
 begin
     perform memos_private.require_worker(p_worker);
     if p_results is null or jsonb_typeof(p_results) <> 'array' or p_embeddings is null
@@ -176,9 +177,17 @@ begin
         join held as h using (user_id, memory_id, model_id, version)
         order by r.user_id, r.model_id, r.memory_id, r.passage
         on conflict (user_id, model_id, memory_id, passage) do update set embedding = excluded.embedding
-        returning 1
+        returning e.user_id, e.memory_id, e.model_id
     )
-    select count(*) into v_stored from stored;
+    select coalesce(sum(s.vectors), 0), sum(s.queued)
+    into v_stored, v_queued
+    from (
+        select count(*) as vectors, case when m.is_default
+                then memos_private.queue_links(n.user_id, array_agg(distinct n.memory_id)) end as queued
+        from stored as n
+        join memos_private.embedding_model as m using (model_id)
+        group by n.user_id, m.is_default
+    ) as s;
 
     delete from memos_private.embedding_queue as q
     using (

@@ -1,22 +1,22 @@
--- Every new vector of the default model has its memory linked; with the vector, what it led to goes.
-create or replace function memos_private.tg_embedding_inserted()
-returns trigger
+-- Called by whoever stores vectors, rather than by a trigger: to keep the new rows of a statement for a
+-- trigger costs a bulk write a tenth.
+create or replace function memos_private.queue_links(p_user_id uuid, p_memory_ids uuid[])
+returns int
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $body$
 begin
-    insert into memos_private.link_queue (user_id, memory_id)
-    select distinct n.user_id, n.memory_id
-    from new_rows as n
-    where n.model_id = (select m.model_id from memos_private.embedding_model as m where m.is_default)
-    order by n.user_id, n.memory_id
-    on conflict (user_id, memory_id) do nothing;
-    return null;
+    insert into memos_private.link_queue (user_id, block_id, memory_ids)
+    select p_user_id, memos_private.new_memory_id(clock_timestamp()), p_memory_ids[i : i + 63]
+    from generate_series(1, cardinality(p_memory_ids), 64) as i;
+    return cardinality(p_memory_ids);
 end
 $body$;
-comment on function memos_private.tg_embedding_inserted is 'Has memories with a new vector linked.';
+comment on function memos_private.queue_links is
+    'Has memories with new vectors of the default model linked to their nearest neighbours by the next '
+    'run; returns how many.';
 
 create or replace function memos_private.tg_embedding_deleted()
 returns trigger
@@ -43,8 +43,6 @@ begin
                 and (s.from_id = any (v_gone.memory_ids) or s.to_id = any (v_gone.memory_ids))
             for update skip locked
         ));
-        delete from memos_private.link_queue as q
-        where q.user_id = v_gone.user_id and q.memory_id = any (v_gone.memory_ids);
     end loop;
     return null;
 end
@@ -52,10 +50,6 @@ $body$;
 comment on function memos_private.tg_embedding_deleted is
     'Removes the automatic links of memories whose content changed.';
 
-create or replace trigger t60_link_inserted
-    after insert on memos_private.embedding
-    referencing new table as new_rows
-    for each statement execute function memos_private.tg_embedding_inserted();
 create or replace trigger t60_unlink_deleted
     after delete on memos_private.embedding
     referencing old table as old_rows

@@ -22,9 +22,10 @@ declare
         coalesce(p_min_similarity, memos_private.setting('link_min_similarity')::real);
     v_max_links constant int :=
         coalesce(p_max_links, memos_private.setting('link_max_per_memory')::int);
+    v_taken uuid[];
     v_waiting uuid[];
     v_batch uuid[];
-    v_done int;
+    v_back uuid[];
     v_pairs memos_private.near_pair[];
     v_held uuid[];
     v_late uuid[];
@@ -44,28 +45,46 @@ begin
         return 0;
     end if;
 
-    v_waiting := array(
-        select q.memory_id
-        from memos_private.link_queue as q
-        where q.user_id = p_user_id
-        order by q.memory_id
-        limit p_limit
-    );
+    -- Before the vectors are read: one that comes later queues its memory again. What is beyond the limit
+    -- or held by somebody goes back.
+    with oldest as (
+        select o.block_id
+        from (
+            select q.block_id, sum(cardinality(q.memory_ids)) over (order by q.block_id)
+                - cardinality(q.memory_ids) as before
+            from memos_private.link_queue as q
+            where q.user_id = p_user_id
+        ) as o
+        where o.before < p_limit
+    ),
+    taken as (
+        delete from memos_private.link_queue as q
+        using oldest as o
+        where q.user_id = p_user_id and q.block_id = o.block_id
+        returning q.block_id, q.memory_ids
+    )
+    select coalesce(array_agg(w.memory_id order by w.place), '{}') into v_taken
+    from (
+        select p.memory_id, min(p.place) as place
+        from (
+            select m.memory_id, row_number() over (order by t.block_id, m.n) as place
+            from taken as t
+            cross join lateral unnest(t.memory_ids) with ordinality as m (memory_id, n)
+        ) as p
+        group by p.memory_id
+    ) as w;
+    v_waiting := v_taken[:p_limit];
     v_batch := array(
         select m.memory_id
         from memos_private.memory as m
         where m.user_id = p_user_id and m.memory_id = any (v_waiting)
         for key share skip locked
     );
-    -- Before the vectors are read: one that comes later finds no row, and queues its memory again.
-    delete from memos_private.link_queue as q
-    where q.user_id = p_user_id and q.memory_id = any (v_waiting) and (
-        q.memory_id = any (v_batch) or not exists (
-            select from memos_private.memory as m
-            where m.user_id = p_user_id and m.memory_id = q.memory_id
-        )
+    v_back := v_taken[p_limit + 1 :] || array(
+        select m.memory_id
+        from memos_private.memory as m
+        where m.user_id = p_user_id and m.memory_id = any (v_waiting) and m.memory_id <> all (v_batch)
     );
-    get diagnostics v_done = row_count;
     v_pairs := array(
         select row(s.memory_id, s.neighbour_id, s.version, s.similarity)::memos_private.near_pair
         from (
@@ -103,8 +122,7 @@ begin
         from unnest(v_pairs) as p
         where p.neighbour_id not in (select h.memory_id from unnest(v_held) as h (memory_id))
     );
-    insert into memos_private.link_queue (user_id, memory_id)
-    select p_user_id, l.memory_id from unnest(v_late) as l (memory_id);
+    perform memos_private.queue_links(p_user_id, v_back || v_late);
     v_batch := array(select unnest(v_batch) except select unnest(v_late));
 
     delete from memos_private.memory_link as l
@@ -123,13 +141,13 @@ begin
     order by 2, 3
     on conflict (user_id, from_id, to_id, type) do nothing;
     perform memos_private.prune_automatic_links(p_user_id, v_batch || v_held, v_max_links);
-    return v_done - cardinality(v_late);
+    return cardinality(v_taken) - cardinality(v_back || v_late);
 end
 $body$;
 comment on function memos_private.link_similar is
     'Links at most p_limit waiting memories to their nearest neighbours by the vectors of the default '
     'model, compared exactly with every other of the user; null arguments: the settings. Returns how '
-    'many it has done. Errors: MO400.';
+    'many no longer wait. Errors: MO400.';
 
 create or replace function memos_private.prune_automatic_links(
     p_user_id uuid, p_memory_ids uuid[], p_max_links int
@@ -275,14 +293,14 @@ as $body$
 declare
     v_count bigint;
 begin
-    insert into memos_private.link_queue (user_id, memory_id)
-    select e.user_id, e.memory_id
-    from memos_private.embedding as e
-    join memos_private.embedding_model as m on m.model_id = e.model_id
-    where m.is_default and e.passage = 0 and (p_user_id is null or e.user_id = p_user_id)
-    order by e.user_id, e.memory_id
-    on conflict (user_id, memory_id) do nothing;
-    get diagnostics v_count = row_count;
+    select coalesce(sum(memos_private.queue_links(w.user_id, w.memory_ids)), 0) into v_count
+    from (
+        select e.user_id, array_agg(e.memory_id order by e.memory_id) as memory_ids
+        from memos_private.embedding as e
+        join memos_private.embedding_model as m on m.model_id = e.model_id
+        where m.is_default and e.passage = 0 and (p_user_id is null or e.user_id = p_user_id)
+        group by e.user_id
+    ) as w;
     return v_count;
 end
 $body$;

@@ -115,6 +115,11 @@ begin
         from unnest(p_memories) as m
         where m.embedding is not null and v_ids[m.ordinal] = m.memory_id
         order by m.memory_id;
+        if (select d.is_default from memos_private.embedding_model as d where d.model_id = v_model_id) then
+            perform memos_private.queue_links(p_user_id, array(
+                select v_ids[m.ordinal] from unnest(p_memories) as m where m.embedding is not null
+            ));
+        end if;
     end if;
     if v_has_embeddings and cardinality(v_created) < cardinality(p_memories) then
         -- A vector for a memory that was there. Queue before vectors, as workers do, so that neither

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from memos_pg.render import console
 
-from tests.benchmarks import ingest, isolation, locomo, plots, search, side_by_side
+from tests.benchmarks import ingest, isolation, lifecycle, locomo, plots, search, side_by_side
 from tests.benchmarks.corpus import SIZES, Workshop
 from tests.benchmarks.measure import print_ratios, print_report, say
 
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "ingest": ingest.run,
     "search": search.run,
     "isolation": isolation.run,
+    "lifecycle": lifecycle.run,
 }
 
 

@@ -180,7 +180,7 @@ def test_new_content_is_linked_anew(
     assert automatic(superuser, user).keys() == {(a, c)}
 
 
-def test_a_deleted_memory_takes_its_links_and_its_place_in_the_queue_along(
+def test_a_deleted_memory_takes_its_links_along_and_is_not_linked_again(
     app: Connection, superuser: Connection, user: UUID
 ) -> None:
     a, b = remember(app, user, "a", 0), remember(app, user, "b", 0)
@@ -189,6 +189,7 @@ def test_a_deleted_memory_takes_its_links_and_its_place_in_the_queue_along(
     for memory in (a, c):
         assert value(app, "memos.delete_memory", user, memory) is True
     assert automatic(superuser, user) == {}
+    assert value(app, "memos.link_similar", user) == 1
     assert value(app, "memos.link_similar", user) == 0
     assert rows(app, "memos.list_links", user, b) == []
 
@@ -196,7 +197,7 @@ def test_a_deleted_memory_takes_its_links_and_its_place_in_the_queue_along(
 def test_what_is_no_longer_there_leaves_the_queue(
     app: Connection, superuser: Connection, user: UUID
 ) -> None:
-    superuser.execute("insert into memos_private.link_queue values (%s, %s)", (user, uuid4()))
+    superuser.execute("select memos_private.queue_links(%s, %s)", (user, [uuid4()]))
     assert value(app, "memos.link_similar", user) == 1
     assert value(app, "memos.link_similar", user) == 0
 
@@ -345,7 +346,8 @@ def test_a_run_that_has_had_its_time_leaves_the_rest_for_the_next(
         remember(app, user, str(number), 0)
     admin.execute("call memos_admin.link_similar(%s, p_limit => 2, p_at_most => '0')", (user,))
     waiting = superuser.execute(
-        "select count(*) from memos_private.link_queue where user_id = %s", (user,)
+        "select sum(cardinality(memory_ids)) from memos_private.link_queue where user_id = %s",
+        (user,),
     ).fetchone()
     assert waiting == (3,)
     admin.execute("call memos_admin.link_similar(%s, p_at_most => '1 hour')", (user,))

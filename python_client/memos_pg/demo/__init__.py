@@ -20,9 +20,10 @@ from rich.panel import Panel
 from rich.table import Table
 
 from memos_pg import render
+from memos_pg.calls.memory import NewMemory
+from memos_pg.calls.search import SearchResult
 from memos_pg.client import MemOS, User, conninfo
 from memos_pg.errors import BrokenInvariant, NotFound, NotYours
-from memos_pg.models import NewMemory, SearchResult
 from memos_pg.worker import work
 
 MODEL, DIMENSIONS = "hash", 384

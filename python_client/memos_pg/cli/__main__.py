@@ -1,0 +1,3 @@
+from memos_pg.cli import app
+
+app()
