@@ -2,6 +2,15 @@
 
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
+from memos_pg.cache import AsyncLocalCache, Filled, LocalCache
+from memos_pg.calls.cache import (
+    CacheEntry,
+    CacheHit,
+    CacheLease,
+    CacheNamespace,
+    CacheStats,
+    SimilarHit,
+)
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
 from memos_pg.calls.links import MemoryLink, RelatedMemory
 from memos_pg.calls.memory import Memory, MemoryStats, MemoryVersion, NewMemory, StoredMemory
@@ -10,6 +19,7 @@ from memos_pg.client import MemOS, User
 from memos_pg.errors import (
     BadArgument,
     BrokenInvariant,
+    CacheUnavailable,
     Conflict,
     MemOSError,
     NotFound,
@@ -22,13 +32,22 @@ from memos_pg.errors import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncLocalCache",
     "AsyncMemOS",
     "AsyncUser",
     "BadArgument",
     "BrokenInvariant",
+    "CacheEntry",
+    "CacheHit",
+    "CacheLease",
+    "CacheNamespace",
+    "CacheStats",
+    "CacheUnavailable",
     "ClaimedEmbedding",
     "Conflict",
     "EmbeddingStatus",
+    "Filled",
+    "LocalCache",
     "MemOS",
     "MemOSError",
     "Memory",
@@ -43,6 +62,7 @@ __all__ = [
     "Refused",
     "RelatedMemory",
     "SearchResult",
+    "SimilarHit",
     "StoredMemory",
     "User",
     "fit_token_budget",

@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from memos_pg import calls
 from memos_pg.calls import AdminCalls, Call, UserCalls
+from memos_pg.calls.base import EVERYONE, Everyone
 from memos_pg.client import conninfo
 from memos_pg.errors import translated
 
@@ -90,6 +91,10 @@ class AsyncMemOS:
         """The memory of one user, named by a uuid or by any outside id."""
         return AsyncUser(self, user)
 
+    def for_everyone(self) -> AsyncUser:
+        """The cache entries that all users share; nothing else is shared."""
+        return AsyncUser(self, EVERYONE)
+
     @property
     def pool(self) -> AsyncConnectionPool | None:
         """The pool, for its statistics; None on a caller's connection."""
@@ -149,6 +154,10 @@ class AsyncMemOS:
     embed_pending = awaited(AdminCalls.embed_pending)
     embedding_status = awaited(AdminCalls.embedding_status)
     mint_context = awaited(AdminCalls.mint_context)
+    cache_namespaces = awaited(AdminCalls.cache_namespaces)
+    set_cache_namespace = awaited(AdminCalls.set_cache_namespace)
+    drop_cache_namespace = awaited(AdminCalls.drop_cache_namespace)
+    cache_clear = awaited(AdminCalls.cache_clear)
 
 
 @asynccontextmanager
@@ -165,7 +174,7 @@ async def _one_transaction(connection: psycopg.AsyncConnection[Any]) -> AsyncIte
 class AsyncUser:
     """What memOS holds for one user."""
 
-    def __init__(self, memos: AsyncMemOS, user: str | UUID) -> None:
+    def __init__(self, memos: AsyncMemOS, user: str | UUID | Everyone) -> None:
         self.memos = memos
         self.user = user
 
@@ -193,3 +202,13 @@ class AsyncUser:
     list_links = awaited(UserCalls.list_links)
     related_memories = awaited(UserCalls.related_memories)
     link_similar = awaited(UserCalls.link_similar)
+    cache_put = awaited(UserCalls.cache_put)
+    cache_get = awaited(UserCalls.cache_get)
+    cache_find_similar = awaited(UserCalls.cache_find_similar)
+    cache_invalidate = awaited(UserCalls.cache_invalidate)
+    cache_lease = awaited(UserCalls.cache_lease)
+    cache_release = awaited(UserCalls.cache_release)
+    cache_report = awaited(UserCalls.cache_report)
+    cache_record_outcome = awaited(UserCalls.cache_record_outcome)
+    cache_entries = awaited(UserCalls.cache_entries)
+    cache_stats = awaited(UserCalls.cache_stats)

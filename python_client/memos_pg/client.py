@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool
 
 from memos_pg import calls
 from memos_pg.calls import AdminCalls, Call, UserCalls
+from memos_pg.calls.base import EVERYONE, Everyone
 from memos_pg.errors import translated
 
 P = ParamSpec("P")
@@ -98,6 +99,10 @@ class MemOS:
         """The memory of one user, named by a uuid or by any outside id."""
         return User(self, user)
 
+    def for_everyone(self) -> User:
+        """The cache entries that all users share; nothing else is shared."""
+        return User(self, EVERYONE)
+
     @property
     def pool(self) -> ConnectionPool | None:
         """The pool, for its statistics; None on a caller's connection."""
@@ -149,6 +154,10 @@ class MemOS:
     embed_pending = executed(AdminCalls.embed_pending)
     embedding_status = executed(AdminCalls.embedding_status)
     mint_context = executed(AdminCalls.mint_context)
+    cache_namespaces = executed(AdminCalls.cache_namespaces)
+    set_cache_namespace = executed(AdminCalls.set_cache_namespace)
+    drop_cache_namespace = executed(AdminCalls.drop_cache_namespace)
+    cache_clear = executed(AdminCalls.cache_clear)
 
 
 @contextmanager
@@ -165,7 +174,7 @@ def _one_transaction(connection: psycopg.Connection[Any]) -> Iterator[None]:
 class User:
     """What memOS holds for one user."""
 
-    def __init__(self, memos: MemOS, user: str | UUID) -> None:
+    def __init__(self, memos: MemOS, user: str | UUID | Everyone) -> None:
         self.memos = memos
         self.user = user
 
@@ -193,3 +202,13 @@ class User:
     list_links = executed(UserCalls.list_links)
     related_memories = executed(UserCalls.related_memories)
     link_similar = executed(UserCalls.link_similar)
+    cache_put = executed(UserCalls.cache_put)
+    cache_get = executed(UserCalls.cache_get)
+    cache_find_similar = executed(UserCalls.cache_find_similar)
+    cache_invalidate = executed(UserCalls.cache_invalidate)
+    cache_lease = executed(UserCalls.cache_lease)
+    cache_release = executed(UserCalls.cache_release)
+    cache_report = executed(UserCalls.cache_report)
+    cache_record_outcome = executed(UserCalls.cache_record_outcome)
+    cache_entries = executed(UserCalls.cache_entries)
+    cache_stats = executed(UserCalls.cache_stats)

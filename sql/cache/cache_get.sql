@@ -5,23 +5,25 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $body$
 begin
-    if current_setting('transaction_read_only')::boolean then
+    -- Whoever replaces or removes this entry waits for the end of the transaction that touched it, so one
+    -- that goes on for long touches none. (A change to a memory waits for nobody: see invalidate_tags.)
+    if current_setting('transaction_read_only')::boolean
+        or clock_timestamp() - transaction_timestamp() > interval '1 second'
+    then
         return;
     end if;
-    -- A transaction that goes on would keep others from replacing what it has only read: it touches none
-    -- but its own.
     update memos_private.cache_entry as e
     set used_at = clock_timestamp()
     where e.ctid = (
         select s.ctid
         from memos_private.cache_entry as s
         where s.user_id = p_owner and s.key_hash = p_key_hash
-            and (statement_timestamp() = transaction_timestamp() or s.xmin = pg_current_xact_id_if_assigned()::xid)
         for update skip locked
     );
 end
 $body$;
-comment on function memos_private.touch_cache_entry is 'Says that an entry was used; waits for nobody.';
+comment on function memos_private.touch_cache_entry is
+    'Says that an entry was used, for the eviction of the least recently used; waits for nobody.';
 
 -- The one function that everything waits for. What a hit can do without it does without: a write, a
 -- call of another function, a statement where an expression will do (perform is one, an assignment is
@@ -54,7 +56,7 @@ declare
     v_hits int;
 begin
     v_owner := case
-        when memos_private.is_trusted_call(p_user_id) and not pg_is_in_recovery()
+        when p_user_id is not null and memos_private.is_trusted_call() and not pg_is_in_recovery()
             and set_config('memos.user_id', p_user_id::text, true) is not null then p_user_id
         else memos_private.enter_cache_context(p_user_id, false)
     end;

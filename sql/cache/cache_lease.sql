@@ -34,11 +34,13 @@ declare
     v_lease uuid;
     v_hits int;
 begin
-    if p_lease <= interval '0' or p_lease > interval '10 minutes' then
+    if p_lease is null or p_lease < interval '0' or p_lease > interval '10 minutes' then
         perform memos_private.refuse_argument(
-            'p_lease', format('it is %s', p_lease), 'more than 0, at most 10 minutes; null to ask for none'
+            'p_lease', coalesce(format('it is %s', p_lease), 'it is null'),
+            'at most 10 minutes; 0 to read and ask for none'
         );
     end if;
+    <<look>>
     loop
         select e.stamp, e.expires_at, e.key, e.tags, e.seen, e.used_at, e.stored_at,
             case when e.stamp = p_stamp and e.expires_at > v_now then null else e.value end as value
@@ -52,6 +54,9 @@ begin
             )
         ) then
             if v_entry.expires_at > v_now then
+                -- It was put between the first look and the lease.
+                delete from memos_private.cache_lease as l
+                where v_lease is not null and l.user_id = v_own and l.key_hash = v_hash and l.lease = v_lease;
                 if v_entry.used_at = v_entry.stored_at
                     or v_now - v_entry.used_at > (v_entry.expires_at - v_entry.stored_at) / 16
                 then
@@ -69,13 +74,14 @@ begin
             end if;
             v_stale := coalesce(v_stale, v_entry.value);
         end if;
-        exit when v_owner = memos_private.shared_cache();
-        v_owner := memos_private.shared_cache();
-        perform set_config('memos.user_id', v_owner::text, true);
-    end loop;
-    -- What is filled becomes the caller's own entry; the shared ones a bound session does not fill.
-    if p_lease is not null then
-        perform memos_private.enter_cache_context(p_user_id, true);
+        if v_lease is null and v_owner <> memos_private.shared_cache() then
+            v_owner := memos_private.shared_cache();
+            perform set_config('memos.user_id', v_owner::text, true);
+            continue look;
+        end if;
+        exit look when v_lease is not null or p_lease = interval '0';
+        -- What is filled becomes the caller's own entry; the shared ones a bound session does not fill.
+        v_owner := memos_private.enter_cache_context(p_user_id, true);
         insert into memos_private.cache_lease as l (
             user_id, key_hash, namespace, lease, seen, leased_at, expires_at
         ) values (
@@ -86,8 +92,10 @@ begin
             expires_at = excluded.expires_at
         where l.expires_at <= v_now
         returning l.lease into v_lease;
-    end if;
-    if p_lease is null or v_lease is not null then
+        exit look when v_lease is null;
+        -- Another one may have put it since the look, and given its lease back: look again.
+    end loop;
+    if p_lease = interval '0' or v_lease is not null then
         perform memos_private.count_cache(p_namespace, p_misses => 1);
     end if;
     return query select null::jsonb, false, null::timestamptz, null::uuid, null::double precision,
@@ -97,7 +105,7 @@ $body$;
 comment on function memos.cache_lease is
     'Reads a key like cache_get; where it is missing, one caller gets a lease to fill it (cache_put with '
     'p_lease) and the others get none while it lasts: they ask again, or take the stale value. A lease that '
-    'ends without a value goes to the next who asks; p_lease null asks for none. To be called in a '
+    'ends without a value goes to the next who asks; p_lease 0 only reads. To be called in a '
     'transaction of its own, before reading what the value is made from: a value made from what changed '
     'meanwhile is not served. p_stamp: the stamp of the caller''s copy; where it is still good, value is null '
     'and stamp the same. lifetime: seconds left. ident, owner: what notifications on the channel '
@@ -130,7 +138,7 @@ comment on function memos.cache_release is
     'Errors: MO001, MO400, MO403, MO503 on a standby.';
 
 create or replace function memos.cache_report(
-    p_user_id uuid, p_namespace text, p_local_hits bigint default 0, p_waits bigint default 0
+    p_user_id uuid, p_namespace text, p_local_hits int default 0, p_waits int default 0
 )
 returns void
 language plpgsql

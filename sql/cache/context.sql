@@ -53,14 +53,3 @@ comment on function memos_private.enter_cache_context is
     'First statement of every cache function: the context of the user, or for null of the shared '
     'entries, which a session bound to one user may read but not change. Returns the owner of the '
     'entries. Errors: MO001, MO400, MO403, MO503 on a standby.';
-
-create or replace function memos_private.is_trusted_call(p_user_id uuid)
-returns boolean
-language sql
-stable
-return p_user_id <> memos_private.shared_cache()
-    and coalesce(current_setting('memos.context', true), '') = ''
-    and memos_private.may_name_users();
-comment on function memos_private.is_trusted_call is
-    'Whether this is the ordinary case, for which enter_cache_context would do nothing but enter the '
-    'context of this user: the bot naming a user. (Becomes part of the caller''s own expression: no call.)';

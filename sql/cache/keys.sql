@@ -48,8 +48,10 @@ begin
     where p.parameter <> ''
         and lower(split_part(p.parameter, '=', 1))
             !~ '^(utm_.*|[gdw]clid|gbraid|wbraid|gclsrc|fbclid|msclkid|yclid|twclid|ttclid|igshid|mc_[ce]id|_ga|_gl|_hs(enc|mi)|mkt_tok)$';
-    return v_scheme || '://' || coalesce(v_parts[2], '') || regexp_replace(v_host, '\.(:|$)', '\1')
-        || coalesce(nullif(v_path, ''), '/') || coalesce('?' || v_query, '');
+    return btrim(
+        v_scheme || '://' || coalesce(v_parts[2], '') || regexp_replace(v_host, '\.(:|$)', '\1')
+        || coalesce(nullif(v_path, ''), '/') || coalesce('?' || v_query, '')
+    );
 end
 $body$;
 comment on function memos_private.cache_url_key is

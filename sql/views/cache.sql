@@ -8,7 +8,7 @@ select n.name as namespace, coalesce(e.entries, 0) as entries, coalesce(e.shared
 from memos_private.cache_namespace as n
 left join (
     select namespace, count(*) as entries,
-        count(*) filter (where user_id = memos_private.shared_cache()) as shared_entries,
+        count(*) filter (where user_id = '00000000-0000-0000-0000-000000000000') as shared_entries,
         count(distinct user_id) as owners, sum(bytes)::bigint as bytes, min(stored_at) as oldest,
         max(stored_at) as newest
     from memos_private.cache_entry

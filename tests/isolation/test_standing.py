@@ -25,7 +25,7 @@ COMMITTING_PROCEDURES = {
     "memos_admin.drop_embedding_model": "deletes user after user, so that writers never wait long",
     "memos_admin.reindex_vector_index": "the new index is kept before the old one is locked",
     "memos_admin.embed_pending": "embeds batch after batch, each kept when the next one fails",
-    "memos_admin.maintain_cache": "removes batch after batch, so that no user waits long for a lock",
+    "memos_admin.maintain_cache": "removes batch after batch, so that no user waits for a lock",
     "memos_admin.link_similar": "links batch after batch, so that no user waits long for a lock",
     "memos_admin.run_maintenance": "one transaction a task, so that one failure undoes no other",
 }

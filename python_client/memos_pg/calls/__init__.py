@@ -5,6 +5,7 @@ argument left at None is not sent, so that the SQL function's own default holds.
 """
 
 from memos_pg.calls.base import HALFVEC, Call, Vector, argument_type, register_halfvec
+from memos_pg.calls.cache import CacheAdminCalls, CacheCalls
 from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
 from memos_pg.calls.links import LinkCalls
@@ -27,6 +28,7 @@ class UserCalls(
     MemoryCalls,
     SearchCalls,
     LinkCalls,
+    CacheCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 
@@ -34,5 +36,6 @@ class UserCalls(
 class AdminCalls(
     ContextAdminCalls,
     EmbeddingAdminCalls,
+    CacheAdminCalls,
 ):
     """The functions of schema memos_admin, for operators and workers."""

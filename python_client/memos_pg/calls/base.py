@@ -21,6 +21,16 @@ T = TypeVar("T")
 Json = dict[str, Any]
 #: Anything that reads as one row of numbers.
 Vector = Sequence[float] | np.ndarray | HalfVector
+
+
+class Everyone:
+    """All users together, in the place of one: whose cache entries are shared."""
+
+    def __repr__(self) -> str:
+        return "EVERYONE"
+
+
+EVERYONE = Everyone()
 _LARGEST_REAL = float(np.finfo(np.float32).max)
 
 
@@ -250,11 +260,13 @@ _TYPES: dict[str, str] = {
     "fusion": "text",
     "importance": "real",
     "include_cold": "boolean",
+    "key": "text",
     "kind": "text",
     "kinds": "text[]",
     "language": "text",
     "lease": "interval",
     "limit": "int",
+    "local_hits": "int",
     "max_depth": "int",
     "max_links": "int",
     "memories": "jsonb",
@@ -264,17 +276,21 @@ _TYPES: dict[str, str] = {
     "min_weight": "real",
     "model": "text",
     "name": "text",
+    "namespace": "text",
     "occurred_at": "timestamptz",
     "now": "timestamptz",
     "options": "jsonb",
     "pinned": "boolean",
+    "policy": "jsonb",
     "position": "int",
+    "prefix": "text",
     "privacy_level": "text",
     "provenance": "text",
     "profile": "text",
     "provider": "text",
     "purpose": "text",
     "query": "text",
+    "question": "text",
     "reason": "text",
     "record": "boolean",
     "recorded_at": "timestamptz",
@@ -283,6 +299,10 @@ _TYPES: dict[str, str] = {
     "rrf_k": "int",
     "search_id": "uuid",
     "session_id": "text",
+    "settings": "jsonb",
+    "stamp": "uuid",
+    "success": "boolean",
+    "tag": "text",
     "tags": "text[]",
     "texts": "text[]",
     "to": "uuid",
@@ -294,12 +314,16 @@ _TYPES: dict[str, str] = {
     "until": "timestamptz",
     "user_id": "uuid",
     "valid_at": "timestamptz",
+    "value": "jsonb",
+    "waits": "int",
     "weight": "real",
     "weights": "jsonb",
     "worker": "text",
 }
-#: Where it means something else: the ends of a link, not of a time.
+#: Where it means something else: the ends of a link, not of a time; a lease held, not its length.
 _OTHER_TYPES: dict[tuple[str, str], str] = {
+    ("memos.cache_put", "lease"): "uuid",
+    ("memos.cache_release", "lease"): "uuid",
     ("memos.link_memories", "from"): "uuid",
     ("memos.unlink_memories", "from"): "uuid",
 }
@@ -314,13 +338,15 @@ def call(
     function: str,
     shape: Shape[T],
     *,
-    user: str | UUID | None = None,
+    user: str | UUID | Everyone | None = None,
     verb: str = "select",
     **arguments: Any,
 ) -> Call[T]:
     """A call of `function` with the named arguments that are not None."""
     names, parameters = [], []
-    if user is not None:
+    if user is EVERYONE:
+        names.append("p_user_id => null")
+    elif user is not None:
         # An outside id is mapped by the database in the same statement: no other round trip.
         mapped = "%s::uuid" if isinstance(user, UUID) else "memos.user_id(%s::text)"
         names.append(f"p_user_id => {mapped}")

@@ -7,6 +7,7 @@ from memos_pg.cli import installation as installation
 from memos_pg.cli import memory as memory
 from memos_pg.cli import search as search
 from memos_pg.cli import links as links
+from memos_pg.cli import cache as cache
 from memos_pg.cli import embedding as embedding
 from memos_pg.cli import demo as demo
 
