@@ -6,6 +6,7 @@ drop table if exists memos_private.cache_usage cascade;
 drop table if exists memos_private.cache_mark cascade;
 drop table if exists memos_private.cache_lease cascade;
 drop table if exists memos_private.cache_question cascade;
+drop type if exists memos_private.question_facts cascade;
 drop table if exists memos_private.cache_tag cascade;
 drop table if exists memos_private.cache_entry cascade;
 drop table if exists memos_private.cache_namespace cascade;

@@ -121,6 +121,18 @@ create unlogged table if not exists memos_private.cache_tag (
 comment on table memos_private.cache_tag is
     'Which entries go when something changes; the id of a memory is a tag.';
 
+drop type if exists memos_private.question_facts cascade;
+create type memos_private.question_facts as (
+    words   text[],
+    numbers text[],
+    names   text[],
+    quotes  text[],
+    sides   text[],
+    negated boolean
+);
+comment on type memos_private.question_facts is
+    'What two questions must agree in to be the same, whatever their wording.';
+
 create unlogged table if not exists memos_private.cache_question (
     user_id   uuid not null,
     namespace text not null,
@@ -128,6 +140,7 @@ create unlogged table if not exists memos_private.cache_question (
     settings  text not null,
     model     text not null,
     question  text not null,
+    facts     memos_private.question_facts not null,
     embedding public.halfvec not null,
     constraint cache_question_pkey primary key (user_id, namespace, key_hash),
     constraint question_vector_is_not_zero check (public.l2_norm(embedding) > 0)

@@ -25,6 +25,7 @@ declare
     v_policy constant memos_private.cache_namespace := memos_private.cache_policy(p_namespace);
     v_settings text;
     v_model text;
+    v_facts memos_private.question_facts;
     v_found record;
     v_hits int;
 begin
@@ -38,25 +39,26 @@ begin
         );
     end if;
     v_model := memos_private.require_cache_embedding(p_embedding, p_model);
+    v_facts := memos_private.question_facts(p_query);
     v_settings := memos_private.cache_settings(v_policy.key_settings, p_settings);
     loop
         for v_found in
             with near as materialized (
-                select q.key_hash, q.question,
+                select q.key_hash, q.question, q.facts,
                     1 - case when vector_dims(q.embedding) = vector_dims(p_embedding)
                         then q.embedding <=> p_embedding end as similarity
                 from memos_private.cache_question as q
                 where q.user_id = v_owner and q.namespace = p_namespace and q.settings = v_settings
                     and q.model = v_model
             )
-            select e.*, n.question, n.similarity
+            select e.*, n.question, n.facts, n.similarity
             from near as n
             join memos_private.cache_entry as e on e.user_id = v_owner and e.key_hash = n.key_hash
             where n.similarity >= p_min_similarity and e.expires_at > clock_timestamp()
             order by n.similarity desc, e.stored_at desc
             limit 32
         loop
-            if memos_private.same_question(p_query, v_found.question) and (
+            if memos_private.facts_agree(v_facts, v_found.facts) and (
                 v_found.seen is null
                 or not memos_private.is_invalidated(
                     v_owner, p_namespace, v_found.key_hash, v_found.key, v_found.tags, v_found.seen

@@ -93,12 +93,14 @@ begin
     end if;
     if p_embedding is not null then
         insert into memos_private.cache_question as q (
-            user_id, namespace, key_hash, settings, model, question, embedding
+            user_id, namespace, key_hash, settings, model, question, facts, embedding
         ) values (
-            v_owner, p_namespace, v_hash, v_settings, v_model, coalesce(p_question, p_key), p_embedding
+            v_owner, p_namespace, v_hash, v_settings, v_model, coalesce(p_question, p_key),
+            memos_private.question_facts(coalesce(p_question, p_key)), p_embedding
         )
         on conflict (user_id, namespace, key_hash) do update
-        set model = excluded.model, question = excluded.question, embedding = excluded.embedding;
+        set model = excluded.model, question = excluded.question, facts = excluded.facts,
+            embedding = excluded.embedding;
     elsif v_old.stamp is not null then
         delete from memos_private.cache_question as q
         where q.user_id = v_owner and q.namespace = p_namespace and q.key_hash = v_hash;

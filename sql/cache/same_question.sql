@@ -1,16 +1,18 @@
 -- Embedding models put "open the valve" beside "close the valve" and "20 mg" beside "200 mg". What they
 -- overlook is looked at here: numbers and units, dates, negation, names, quotations, opposites, order.
 create or replace function memos_private.question_facts(p_text text)
-returns table (words text[], numbers text[], names text[], quotes text[], sides text[], negated boolean)
+returns memos_private.question_facts
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_text constant text := translate(normalize(p_text, nfkc), '’‘`“”„«»', '''''''""""""');
     v_plain text := regexp_replace(
         regexp_replace(lower(v_text), '\mcannot\M', 'can not', 'g'), 'n''t\M', ' not', 'g'
     );
+    v_facts memos_private.question_facts;
 begin
     -- What is said to the one who answers is no part of the question.
     v_plain := regexp_replace(
@@ -19,7 +21,7 @@ begin
             || '(tell|show|explain|describe|help|give|teach)\M(\W+(to\W+)?(me|us)\M)?',
         ''
     );
-    words := array(
+    v_facts.words := array(
         select m.found[1]
         from regexp_matches(
             regexp_replace(v_plain, '''s?\M', '', 'g'), '([[:alpha:]]+|\d+)', 'g'
@@ -27,7 +29,7 @@ begin
         order by m.place
     );
     -- 1,000 is 1000, 2.50 is 2.5, "20 mg" is one thing and "20" another.
-    numbers := array(
+    v_facts.numbers := array(
         select coalesce(
             number.meaning,
             regexp_replace(
@@ -45,13 +47,13 @@ begin
         where number.word is not null or t.token ~ '\d'
         order by t.place
     );
-    quotes := array(
+    v_facts.quotes := array(
         select lower(m.found[1])
         from regexp_matches(v_text, '"([^"]+)"', 'g') as m (found)
         order by 1
     );
     -- Capital letters within a sentence, or at its beginning in a word that begins none by itself; codes.
-    names := array(
+    v_facts.names := array(
         select regexp_replace(lower(m.found[2]), '''s?$', '')
         from regexp_matches(
             v_text, '(^|[.?!:]\s+|[\s(/"''-])([[:alnum:]][[:alnum:]_''.-]*[[:alnum:]]|[[:upper:]])', 'g'
@@ -71,61 +73,75 @@ begin
             where w.kind not in ('number', 'unit', 'opener', 'negation')
         ), '{}'),
         count(*) filter (where w.kind = 'negation') % 2 = 1
-    into sides, negated
-    from unnest(words) as u (word)
+    into v_facts.sides, v_facts.negated
+    from unnest(v_facts.words) as u (word)
     join memos_private.question_word as w on w.word = u.word;
-    return next;
+    return v_facts;
 end
 $body$;
 comment on function memos_private.question_facts is
-    'What two questions must agree in to be the same, whatever their wording.';
+    'What a question is about, for facts_agree to compare; not its wording.';
 
-create or replace function memos_private.same_question(p_one text, p_other text)
+create or replace function memos_private.facts_agree(
+    p_one memos_private.question_facts, p_other memos_private.question_facts
+)
 returns boolean
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $body$
-declare
-    v_one record;
-    v_other record;
 begin
-    if memos_private.cache_text_key(p_one) = memos_private.cache_text_key(p_other) then
-        return true;
+    if p_one.words = p_other.words and p_one.names = p_other.names then
+        return p_one.numbers = p_other.numbers and p_one.quotes = p_other.quotes
+            and p_one.negated = p_other.negated;
     end if;
-    select * into v_one from memos_private.question_facts(p_one);
-    select * into v_other from memos_private.question_facts(p_other);
-    return v_one.numbers = v_other.numbers
-        and v_one.quotes = v_other.quotes
-        and v_one.negated = v_other.negated
+    return p_one.numbers = p_other.numbers
+        and p_one.quotes = p_other.quotes
+        and p_one.negated = p_other.negated
         -- A name may be written small in the other, but has to be there.
-        and not exists (
-            select from unnest(v_one.names) as n (name)
-            where not regexp_split_to_array(n.name, '[^[:alnum:]]+') <@ v_other.words and n.name <> all (v_other.names)
-        )
-        and not exists (
-            select from unnest(v_other.names) as n (name)
-            where not regexp_split_to_array(n.name, '[^[:alnum:]]+') <@ v_one.words and n.name <> all (v_one.names)
-        )
-        and (v_one.names = v_other.names or not (v_one.names @> v_other.names and v_one.names <@ v_other.names))
-        and not memos_private.opposed(v_one.sides, v_other.sides)
-        and not memos_private.opposed_by_prefix(v_one.words, v_other.words)
+        and not memos_private.lacks_a_name(p_one, p_other)
+        and not memos_private.lacks_a_name(p_other, p_one)
+        and (p_one.names = p_other.names or not (p_one.names @> p_other.names and p_one.names <@ p_other.names))
         -- The same words in another order: who owes whom.
-        and not (v_one.words @> v_other.words and v_one.words <@ v_other.words
-            and cardinality(v_one.words) = cardinality(v_other.words) and v_one.words <> v_other.words);
+        and not (p_one.words @> p_other.words and p_one.words <@ p_other.words
+            and cardinality(p_one.words) = cardinality(p_other.words) and p_one.words <> p_other.words)
+        and not memos_private.opposed(p_one.sides, p_other.sides)
+        and not memos_private.opposed_by_prefix(p_one.words, p_other.words);
 end
 $body$;
-comment on function memos_private.same_question is
+comment on function memos_private.facts_agree is
     'Whether the answer to one question may answer the other, given that their vectors are alike. False '
     'where in doubt: a missed hit costs a search, a false one a wrong answer.';
 
-create or replace function memos_private.opposed(p_one text[], p_other text[])
+create or replace function memos_private.lacks_a_name(
+    p_one memos_private.question_facts, p_other memos_private.question_facts
+)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $body$
-    select exists (
+begin
+    return exists (
+        select from unnest(p_other.names) as n (name)
+        where n.name <> all (p_one.names)
+            and not regexp_split_to_array(n.name, '[^[:alnum:]]+') <@ p_one.words
+    );
+end
+$body$;
+comment on function memos_private.lacks_a_name is 'Whether the first question lacks a name of the other.';
+
+create or replace function memos_private.opposed(p_one text[], p_other text[])
+returns boolean
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+begin
+    return exists (
         select
         from (
             select split_part(s.side, ':', 1) as axis, array_agg(s.side order by s.side) as sides
@@ -137,18 +153,21 @@ as $body$
         ) as b on b.axis = a.axis
         where a.sides <> b.sides
             or coalesce(a.axis, b.axis) like '=%' and (a.sides is null or b.sides is null)
-    )
+    );
+end
 $body$;
 comment on function memos_private.opposed is
     'Whether two questions stand on different sides of an axis.';
 
 create or replace function memos_private.opposed_by_prefix(p_one text[], p_other text[])
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $body$
-    with pair (one, other) as (
+begin
+    return (with pair (one, other) as (
         values ('', 'un'), ('', 'dis'), ('', 'in'), ('', 'im'), ('', 'il'), ('', 'ir'), ('', 'non'), ('', 'de'),
             ('', 'mis'), ('', 'anti'), ('hyper', 'hypo'), ('over', 'under'), ('pre', 'post'), ('in', 'out'),
             ('up', 'down'), ('in', 'ex'), ('im', 'ex'), ('maxi', 'mini'), ('macro', 'micro'), ('inter', 'intra'),
@@ -164,7 +183,8 @@ as $body$
             or starts_with(a.word, p.other) and starts_with(b.word, p.one)
                 and substr(a.word, length(p.other) + 1) = substr(b.word, length(p.one) + 1)
         where length(a.word) > 3 and length(b.word) > 3 and a.word <> b.word and a.word <> all (p_other) and b.word <> all (p_one)
-    )
+    ));
+end
 $body$;
 comment on function memos_private.opposed_by_prefix is
     'Whether one question has a word and the other its opposite: safe and unsafe, hyper- and hypotension.';
