@@ -1,4 +1,5 @@
-drop function if exists memos_private.tg_memory_changed_for_cache() cascade;
+drop function if exists memos_private.tg_memory_updated_for_cache() cascade;
+drop function if exists memos_private.tg_memory_deleted_for_cache() cascade;
 drop function if exists memos_private.tg_cache_entry_deleted() cascade;
 drop table if exists memos_private.question_word cascade;
 drop table if exists memos_private.cache_counter cascade;

@@ -184,7 +184,7 @@ $body$;
 comment on function memos_private.invalidate_tags is
     'Removes the entries that have one of these tags, and marks the tags for values that are being made.';
 
-create or replace function memos_private.tg_memory_changed_for_cache()
+create or replace function memos_private.tg_memory_updated_for_cache()
 returns trigger
 language plpgsql
 volatile
@@ -194,35 +194,48 @@ as $body$
 declare
     v_changed record;
 begin
-    if tg_op = 'DELETE' then
-        for v_changed in
-            select o.user_id, array_agg(o.memory_id::text) as tags from old_rows as o group by o.user_id
-        loop
-            perform memos_private.invalidate_tags(v_changed.user_id, v_changed.tags);
-        end loop;
-    else
-        -- Pins and tiers are no new version: what is remembered stays the same.
-        for v_changed in
-            select o.user_id, array_agg(o.memory_id::text) as tags
-            from old_rows as o
-            join new_rows as n on n.user_id = o.user_id and n.memory_id = o.memory_id
-            where n.version <> o.version
-            group by o.user_id
-        loop
-            perform memos_private.invalidate_tags(v_changed.user_id, v_changed.tags);
-        end loop;
-    end if;
+    -- Pins and tiers are no new version: what is remembered stays the same.
+    for v_changed in
+        select o.user_id, array_agg(o.memory_id::text) as tags
+        from old_rows as o
+        join new_rows as n on n.user_id = o.user_id and n.memory_id = o.memory_id
+        where n.version <> o.version
+        group by o.user_id
+    loop
+        perform memos_private.invalidate_tags(v_changed.user_id, v_changed.tags);
+    end loop;
     return null;
 end
 $body$;
-comment on function memos_private.tg_memory_changed_for_cache is
-    'With a new version of a memory, or its end, go the cached results that have its id as a tag.';
+comment on function memos_private.tg_memory_updated_for_cache is
+    'With a new version of a memory go the cached results that have its id as a tag.';
+
+create or replace function memos_private.tg_memory_deleted_for_cache()
+returns trigger
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+declare
+    v_gone record;
+begin
+    for v_gone in
+        select o.user_id, array_agg(o.memory_id::text) as tags from old_rows as o group by o.user_id
+    loop
+        perform memos_private.invalidate_tags(v_gone.user_id, v_gone.tags);
+    end loop;
+    return null;
+end
+$body$;
+comment on function memos_private.tg_memory_deleted_for_cache is
+    'With a memory go the cached results that have its id as a tag.';
 
 create or replace trigger t70_cache_updated
     after update on memos_private.memory
     referencing old table as old_rows new table as new_rows
-    for each statement execute function memos_private.tg_memory_changed_for_cache();
+    for each statement execute function memos_private.tg_memory_updated_for_cache();
 create or replace trigger t70_cache_deleted
     after delete on memos_private.memory
     referencing old table as old_rows
-    for each statement execute function memos_private.tg_memory_changed_for_cache();
+    for each statement execute function memos_private.tg_memory_deleted_for_cache();

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from memos_pg.render import console
 
-from tests.benchmarks import ingest, isolation, lifecycle, locomo, plots, search, side_by_side
+from tests.benchmarks import (
+    cache,
+    ingest,
+    isolation,
+    lifecycle,
+    locomo,
+    plots,
+    search,
+    side_by_side,
+)
 from tests.benchmarks.corpus import SIZES, Workshop
 from tests.benchmarks.measure import print_ratios, print_report, say
 
@@ -23,6 +32,7 @@ BENCHMARKS = {
     "search": search.run,
     "isolation": isolation.run,
     "lifecycle": lifecycle.run,
+    "cache": cache.run,
 }
 
 
