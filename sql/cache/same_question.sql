@@ -21,12 +21,24 @@ begin
             || '(tell|show|explain|describe|help|give|teach)\M(\W+(to\W+)?(me|us)\M)?',
         ''
     );
+    v_plain := regexp_replace(v_plain, '(^|[\s(])[-−](\d)', '\1minus \2', 'g');
     v_facts.words := array(
         select m.found[1]
         from regexp_matches(
             regexp_replace(v_plain, '''s?\M', '', 'g'), '([[:alpha:]]+|\d+)', 'g'
         ) with ordinality as m (found, place)
         order by m.place
+    );
+    v_facts.content := array(
+        select distinct coalesce(same.meaning, s.stem)
+        from unnest(v_facts.words) as u (word)
+        cross join lateral unnest(ts_lexize('pg_catalog.english_stem', u.word)) as s (stem)
+        left join memos_private.question_word as same
+            on same.kind = 'synonym' and same.word in (u.word, s.stem)
+        where u.word ~ '..' and u.word !~ '\d' and not exists (
+            select from memos_private.question_word as w
+            where w.word = u.word and w.kind in ('opener', 'negation', 'number', 'unit')
+        )
     );
     -- 1,000 is 1000, 2.50 is 2.5, "20 mg" is one thing and "20" another.
     v_facts.numbers := array(
@@ -64,18 +76,27 @@ begin
         )
             and not exists (
                 select from memos_private.question_word as w
-                where w.word = lower(m.found[2])
-                    and (w.kind <> 'opener' or m.found[1] = '' or m.found[1] ~ '[.?!:]' or length(m.found[2]) = 1)
+                where w.word = lower(m.found[2]) and case length(m.found[2])
+                    when 1 then w.word in ('i', 'a') and (w.word = 'i' or m.found[1] = '')
+                    else w.kind <> 'opener' or m.found[1] = '' or m.found[1] ~ '[.?!:]' end
             )
         order by m.place
     );
-    select coalesce(array_agg(distinct w.kind || ':' || w.meaning) filter (
-            where w.kind not in ('number', 'unit', 'opener', 'negation')
-        ), '{}'),
-        count(*) filter (where w.kind = 'negation') % 2 = 1
-    into v_facts.sides, v_facts.negated
-    from unnest(v_facts.words) as u (word)
-    join memos_private.question_word as w on w.word = u.word;
+    -- In the order in which they come: "show what is hidden" is not "hide what is shown".
+    v_facts.sides := array(
+        select w.kind || ':' || w.meaning
+        from unnest(v_facts.words) with ordinality as u (word, place)
+        join memos_private.question_word as w
+            on w.word in (u.word, (ts_lexize('pg_catalog.english_stem', u.word))[1])
+        where w.kind not in ('number', 'unit', 'opener', 'negation', 'synonym')
+        group by w.kind, w.meaning
+        order by min(u.place), w.kind, w.meaning
+    );
+    v_facts.negated := (
+        select count(*) % 2 = 1
+        from unnest(v_facts.words) as u (word)
+        join memos_private.question_word as w on w.word = u.word and w.kind = 'negation'
+    );
     return v_facts;
 end
 $body$;
@@ -106,6 +127,9 @@ begin
         -- The same words in another order: who owes whom.
         and not (p_one.words @> p_other.words and p_one.words <@ p_other.words
             and cardinality(p_one.words) = cardinality(p_other.words) and p_one.words <> p_other.words)
+        -- One may say more, but neither may have put another thing in the place of one of the other's: no
+        -- list of opposites is ever complete.
+        and (p_one.content <@ p_other.content or p_other.content <@ p_one.content)
         and not memos_private.opposed(p_one.sides, p_other.sides)
         and not memos_private.opposed_by_prefix(p_one.words, p_other.words);
 end
@@ -144,12 +168,12 @@ begin
     return exists (
         select
         from (
-            select split_part(s.side, ':', 1) as axis, array_agg(s.side order by s.side) as sides
-            from unnest(p_one) as s (side) group by 1
+            select split_part(s.side, ':', 1) as axis, array_agg(s.side order by s.place) as sides
+            from unnest(p_one) with ordinality as s (side, place) group by 1
         ) as a
         full join (
-            select split_part(s.side, ':', 1) as axis, array_agg(s.side order by s.side) as sides
-            from unnest(p_other) as s (side) group by 1
+            select split_part(s.side, ':', 1) as axis, array_agg(s.side order by s.place) as sides
+            from unnest(p_other) with ordinality as s (side, place) group by 1
         ) as b on b.axis = a.axis
         where a.sides <> b.sides
             or coalesce(a.axis, b.axis) like '=%' and (a.sides is null or b.sides is null)
@@ -171,7 +195,8 @@ begin
         values ('', 'un'), ('', 'dis'), ('', 'in'), ('', 'im'), ('', 'il'), ('', 'ir'), ('', 'non'), ('', 'de'),
             ('', 'mis'), ('', 'anti'), ('hyper', 'hypo'), ('over', 'under'), ('pre', 'post'), ('in', 'out'),
             ('up', 'down'), ('in', 'ex'), ('im', 'ex'), ('maxi', 'mini'), ('macro', 'micro'), ('inter', 'intra'),
-            ('pro', 'anti'), ('ante', 'post'), ('multi', 'single'), ('en', 'de'), ('as', 'de')
+            ('pro', 'anti'), ('ante', 'post'), ('multi', 'single'), ('en', 'de'), ('as', 'de'), ('in', 'de'),
+            ('con', 'dis'), ('out', 'up')
     )
     select exists (
         select

@@ -19,7 +19,7 @@ PAIRS = [
     .splitlines()
 ]
 #: Paraphrases that the guard refuses. Each costs a search; a new one should be thought about.
-REFUSED = {"How do I say thank you in Japanese?"}
+REFUSED = {"How do I say thank you in Japanese?", "How do I make my bread less dense?"}
 
 
 @pytest.fixture(scope="module", autouse=True)
