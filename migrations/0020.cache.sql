@@ -272,6 +272,8 @@ from (values
     ('synonym', 'live', 'live living lived'),
     ('synonym', 'look', 'look looks'),
     ('synonym', 'contain', 'contain contains have'),
+    ('amount', 'much', 'much many lots plenty'),
+    ('amount', 'little', 'little few scarcely'),
     ('visible', 'show', 'show display reveal visible unhide'),
     ('visible', 'hide', 'hide hidden conceal invisible'),
     ('increase', 'increase', 'expand enlarge widen extend highest rises raises lengthen multiply inflate speed accelerate'),

@@ -14,8 +14,10 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
+    v_url constant text := regexp_replace(p_url, '^\s+|\s+$', '', 'g');
     v_parts constant text[] := regexp_match(
-        btrim(p_url), '^([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@]*@)?([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$'
+        regexp_replace(v_url, '\s', '%20', 'g'),
+        '^([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@]*@)?([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$'
     );
     v_scheme constant text := lower(v_parts[1]);
     v_host text := lower(v_parts[3]);
@@ -25,7 +27,7 @@ declare
     v_segment text;
 begin
     if v_parts is null then
-        return btrim(p_url);
+        return v_url;
     end if;
     v_host := regexp_replace(
         v_host, case v_scheme when 'http' then ':(80)?$' when 'https' then ':(443)?$' else ':$' end, ''
@@ -48,10 +50,8 @@ begin
     where p.parameter <> ''
         and lower(split_part(p.parameter, '=', 1))
             !~ '^(utm_.*|[gdw]clid|gbraid|wbraid|gclsrc|fbclid|msclkid|yclid|twclid|ttclid|igshid|mc_[ce]id|_ga|_gl|_hs(enc|mi)|mkt_tok)$';
-    return btrim(
-        v_scheme || '://' || coalesce(v_parts[2], '') || regexp_replace(v_host, '\.(:|$)', '\1')
-        || coalesce(nullif(v_path, ''), '/') || coalesce('?' || v_query, '')
-    );
+    return v_scheme || '://' || coalesce(v_parts[2], '') || regexp_replace(v_host, '\.(:|$)', '\1')
+        || coalesce(nullif(v_path, ''), '/') || coalesce('?' || v_query, '');
 end
 $body$;
 comment on function memos_private.cache_url_key is

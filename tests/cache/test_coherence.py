@@ -209,10 +209,10 @@ def test_one_filler_at_a_time(module_database: Database, user: UUID) -> None:
 def test_a_dead_fillers_lease_ends_and_its_late_value_is_refused(
     app: Connection, other: Connection, user: UUID
 ) -> None:
-    dead = lease(app, user, "key", "50 milliseconds")
+    dead = lease(app, user, "key", "1 second")
     assert dead is not None
     assert lease(other, user, "key") is None
-    time.sleep(0.06)
+    time.sleep(1.01)
     taken = lease(other, user, "key")
     assert taken is not None
     assert put(app, user, "key", "late", p_lease=dead) is False
