@@ -4,6 +4,15 @@ from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
 from memos_pg.calls.consolidation import Consolidation, ConsolidationAction, Duplicate
 from memos_pg.calls.context import ContextKey
+from memos_pg.cache import AsyncLocalCache, Filled, LocalCache
+from memos_pg.calls.cache import (
+    CacheEntry,
+    CacheHit,
+    CacheLease,
+    CacheNamespace,
+    CacheStats,
+    SimilarHit,
+)
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
 from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
 from memos_pg.calls.holds import LegalHold
@@ -56,6 +65,7 @@ from memos_pg.client import MemOS, User
 from memos_pg.errors import (
     BadArgument,
     BrokenInvariant,
+    CacheUnavailable,
     Conflict,
     MemOSError,
     NotFound,
@@ -73,12 +83,19 @@ __all__ = [
     "Action",
     "Answer",
     "AssertedFact",
+    "AsyncLocalCache",
     "AsyncMemOS",
     "AsyncUser",
     "BadArgument",
     "BrokenInvariant",
     "Change",
     "ClaimedAction",
+    "CacheEntry",
+    "CacheHit",
+    "CacheLease",
+    "CacheNamespace",
+    "CacheStats",
+    "CacheUnavailable",
     "ClaimedEmbedding",
     "Conflict",
     "Consent",
@@ -102,6 +119,8 @@ __all__ = [
     "LegalHold",
     "ListedNote",
     "MadeNote",
+    "Filled",
+    "LocalCache",
     "MemOS",
     "MemOSError",
     "Memory",
@@ -130,6 +149,7 @@ __all__ = [
     "SearchResult",
     "Settings",
     "SharedMemory",
+    "SimilarHit",
     "StoredMemory",
     "User",
     "Value",

@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from memos_pg import calls
 from memos_pg.calls import AdminCalls, Call, UserCalls
+from memos_pg.calls.base import EVERYONE, Everyone
 from memos_pg.client import conninfo
 from memos_pg.errors import translated
 
@@ -93,6 +94,10 @@ class AsyncMemOS:
         """The memory of one user, named by a uuid or by any outside id."""
         return AsyncUser(self, user)
 
+    def for_everyone(self) -> AsyncUser:
+        """The cache entries that all users share; nothing else is shared."""
+        return AsyncUser(self, EVERYONE)
+
     @property
     def pool(self) -> AsyncConnectionPool | None:
         """The pool, for its statistics; None on a caller's connection."""
@@ -164,6 +169,10 @@ class AsyncMemOS:
     rotate_context_key = awaited(AdminCalls.rotate_context_key)
     retire_context_key = awaited(AdminCalls.retire_context_key)
     context_keys = awaited(AdminCalls.context_keys)
+    cache_namespaces = awaited(AdminCalls.cache_namespaces)
+    set_cache_namespace = awaited(AdminCalls.set_cache_namespace)
+    drop_cache_namespace = awaited(AdminCalls.drop_cache_namespace)
+    cache_clear = awaited(AdminCalls.cache_clear)
 
 
 @asynccontextmanager
@@ -180,7 +189,7 @@ async def _one_transaction(connection: psycopg.AsyncConnection[Any]) -> AsyncIte
 class AsyncUser:
     """What memOS holds for one user."""
 
-    def __init__(self, memos: AsyncMemOS, user: str | UUID) -> None:
+    def __init__(self, memos: AsyncMemOS, user: str | UUID | Everyone) -> None:
         self.memos = memos
         self.user = user
 
@@ -302,3 +311,13 @@ class AsyncUser:
     merge_memories = awaited(UserCalls.merge_memories)
     undo_consolidation = awaited(UserCalls.undo_consolidation)
     list_consolidations = awaited(UserCalls.list_consolidations)
+    cache_put = awaited(UserCalls.cache_put)
+    cache_get = awaited(UserCalls.cache_get)
+    cache_find_similar = awaited(UserCalls.cache_find_similar)
+    cache_invalidate = awaited(UserCalls.cache_invalidate)
+    cache_lease = awaited(UserCalls.cache_lease)
+    cache_release = awaited(UserCalls.cache_release)
+    cache_report = awaited(UserCalls.cache_report)
+    cache_record_outcome = awaited(UserCalls.cache_record_outcome)
+    cache_entries = awaited(UserCalls.cache_entries)
+    cache_stats = awaited(UserCalls.cache_stats)

@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool
 
 from memos_pg import calls
 from memos_pg.calls import AdminCalls, Call, UserCalls
+from memos_pg.calls.base import EVERYONE, Everyone
 from memos_pg.errors import translated
 
 P = ParamSpec("P")
@@ -101,6 +102,10 @@ class MemOS:
         """The memory of one user, named by a uuid or by any outside id."""
         return User(self, user)
 
+    def for_everyone(self) -> User:
+        """The cache entries that all users share; nothing else is shared."""
+        return User(self, EVERYONE)
+
     @property
     def pool(self) -> ConnectionPool | None:
         """The pool, for its statistics; None on a caller's connection."""
@@ -164,6 +169,10 @@ class MemOS:
     rotate_context_key = executed(AdminCalls.rotate_context_key)
     retire_context_key = executed(AdminCalls.retire_context_key)
     context_keys = executed(AdminCalls.context_keys)
+    cache_namespaces = executed(AdminCalls.cache_namespaces)
+    set_cache_namespace = executed(AdminCalls.set_cache_namespace)
+    drop_cache_namespace = executed(AdminCalls.drop_cache_namespace)
+    cache_clear = executed(AdminCalls.cache_clear)
 
 
 @contextmanager
@@ -180,7 +189,7 @@ def _one_transaction(connection: psycopg.Connection[Any]) -> Iterator[None]:
 class User:
     """What memOS holds for one user."""
 
-    def __init__(self, memos: MemOS, user: str | UUID) -> None:
+    def __init__(self, memos: MemOS, user: str | UUID | Everyone) -> None:
         self.memos = memos
         self.user = user
 
@@ -302,3 +311,13 @@ class User:
     merge_memories = executed(UserCalls.merge_memories)
     undo_consolidation = executed(UserCalls.undo_consolidation)
     list_consolidations = executed(UserCalls.list_consolidations)
+    cache_put = executed(UserCalls.cache_put)
+    cache_get = executed(UserCalls.cache_get)
+    cache_find_similar = executed(UserCalls.cache_find_similar)
+    cache_invalidate = executed(UserCalls.cache_invalidate)
+    cache_lease = executed(UserCalls.cache_lease)
+    cache_release = executed(UserCalls.cache_release)
+    cache_report = executed(UserCalls.cache_report)
+    cache_record_outcome = executed(UserCalls.cache_record_outcome)
+    cache_entries = executed(UserCalls.cache_entries)
+    cache_stats = executed(UserCalls.cache_stats)

@@ -78,6 +78,12 @@ class BrokenInvariant(MemOSError):
     sqlstate = "MO500"
 
 
+class CacheUnavailable(MemOSError):
+    """MO503: a standby has no cache; the work goes on without it."""
+
+    sqlstate = "MO503"
+
+
 BY_SQLSTATE: dict[str, type[MemOSError]] = {
     error.sqlstate: error
     for error in (
@@ -89,6 +95,7 @@ BY_SQLSTATE: dict[str, type[MemOSError]] = {
         QuotaExceeded,
         Refused,
         BrokenInvariant,
+        CacheUnavailable,
     )
 }
 

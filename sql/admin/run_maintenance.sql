@@ -19,6 +19,7 @@ begin
     end loop;
     call memos_admin.assign_tiers(p_at_most => '5 minutes');
     call memos_admin.close_abandoned_scratchpads();
+    call memos_admin.maintain_cache();
     -- Exact, so that it takes as long as the user's memories are many: after an import it is done bit by bit.
     call memos_admin.link_similar(p_at_most => '5 minutes');
     call memos_admin.make_notes(p_at_most => '5 minutes');
@@ -29,8 +30,8 @@ end
 $body$;
 comment on procedure memos_admin.run_maintenance is
     'What has to happen now and then (hourly to daily): partitions, retention, the inverted index, uses '
-    'and tiers, scratchpads, links, notes. Safe to run at any time; takes time in proportion to what '
-    'changed.';
+    'and tiers, scratchpads, caches, links, notes. Safe to run at any time; takes time in proportion to '
+    'what changed.';
 
 create or replace function memos_admin.maintain_partitions()
 returns void

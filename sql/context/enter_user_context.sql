@@ -15,6 +15,15 @@ return pg_has_role(memos_private.caller(), 'memos_app', 'usage');
 comment on function memos_private.may_name_users is
     'Whether the caller is trusted to say which user it acts for (the bot).';
 
+create or replace function memos_private.is_trusted_call()
+returns boolean
+language sql
+stable
+return coalesce(current_setting('memos.context', true), '') = '' and memos_private.may_name_users();
+comment on function memos_private.is_trusted_call is
+    'The ordinary case, in which enter_user_context has nothing to refuse: the bot, without a signed '
+    'context. Becomes part of the caller''s own expression, where a call would be too dear.';
+
 create or replace function memos_private.enter_user_context(p_user_id uuid)
 returns void
 language plpgsql

@@ -13,6 +13,7 @@ from pathlib import Path
 from memos_pg.render import console
 
 from tests.benchmarks import (
+    cache,
     ingest,
     isolation,
     lifecycle,
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "isolation": isolation.run,
     "lifecycle": lifecycle.run,
     "scratchpad": working_memory.run,
+    "cache": cache.run,
 }
 
 

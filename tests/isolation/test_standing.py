@@ -32,6 +32,7 @@ COMMITTING_PROCEDURES = {
     "memos_admin.consolidate_memories": "merges user after user, so that nobody waits long",
     "memos_admin.evolve_memories": "one memory a transaction, so that nobody waits long",
     "memos_admin.make_notes": "the claim is kept before a provider is called, and note after note",
+    "memos_admin.maintain_cache": "removes batch after batch, so that no user waits for a lock",
     "memos_admin.link_similar": "links batch after batch, so that no user waits long for a lock",
     "memos_admin.close_abandoned_scratchpads": "one a transaction: none undoes another",
     "memos_admin.run_maintenance": "one transaction a task, so that one failure undoes no other",

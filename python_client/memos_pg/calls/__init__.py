@@ -6,6 +6,7 @@ argument left at None is not sent, so that the SQL function's own default holds.
 
 from memos_pg.calls.base import HALFVEC, Call, Vector, argument_type, register_halfvec
 from memos_pg.calls.consolidation import ConsolidationCalls
+from memos_pg.calls.cache import CacheAdminCalls, CacheCalls
 from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
 from memos_pg.calls.facts import FactCalls
@@ -43,6 +44,7 @@ class UserCalls(
     PrivacyCalls,
     FactCalls,
     ScratchpadCalls,
+    CacheCalls,
 ):
     """The functions of schema memos, for the user the object is bound to."""
 
@@ -53,5 +55,6 @@ class AdminCalls(
     LifecycleAdminCalls,
     HoldAdminCalls,
     NoteAdminCalls,
+    CacheAdminCalls,
 ):
     """The functions of schema memos_admin, for operators and workers."""

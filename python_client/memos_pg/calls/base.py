@@ -21,6 +21,16 @@ T = TypeVar("T")
 Json = dict[str, Any]
 #: Anything that reads as one row of numbers.
 Vector = Sequence[float] | np.ndarray | HalfVector
+
+
+class Everyone:
+    """All users together, in the place of one: whose cache entries are shared."""
+
+    def __repr__(self) -> str:
+        return "EVERYONE"
+
+
+EVERYONE = Everyone()
 _LARGEST_REAL = float(np.finfo(np.float32).max)
 
 
@@ -332,6 +342,7 @@ _TYPES: dict[str, str] = {
     "level": "text",
     "limit": "int",
     "local": "boolean",
+    "local_hits": "int",
     "made_by": "text",
     "max_attempts": "int",
     "max_clusters": "int",
@@ -351,6 +362,7 @@ _TYPES: dict[str, str] = {
     "min_weight": "real",
     "model": "text",
     "name": "text",
+    "namespace": "text",
     "network": "jsonb",
     "now": "timestamptz",
     "observation_type": "text",
@@ -361,7 +373,9 @@ _TYPES: dict[str, str] = {
     "parent_id": "uuid",
     "pattern": "text",
     "pinned": "boolean",
+    "policy": "jsonb",
     "position": "int",
+    "prefix": "text",
     "premises": "uuid[]",
     "priority": "int",
     "privacy_level": "text",
@@ -398,9 +412,11 @@ _TYPES: dict[str, str] = {
     "segments": "text[]",
     "session_id": "text",
     "set_aside_sources": "boolean",
+    "settings": "jsonb",
     "source": "text",
     "source_ids": "uuid[]",
     "stability_days": "real",
+    "stamp": "uuid",
     "state": "text",
     "status": "text",
     "statuses": "text[]",
@@ -427,13 +443,16 @@ _TYPES: dict[str, str] = {
     "valid_from": "timestamptz",
     "valid_until": "timestamptz",
     "value": "jsonb",
+    "waits": "int",
     "warm_ms": "int",
     "weight": "real",
     "weights": "jsonb",
     "worker": "text",
 }
-#: Where it means something else: the ends of a link, not of a time; text, not JSON; a number.
+#: Where it means something else: the ends of a link, not of a time; a lease held, not its length.
 _OTHER_TYPES: dict[tuple[str, str], str] = {
+    ("memos.cache_put", "lease"): "uuid",
+    ("memos.cache_release", "lease"): "uuid",
     ("memos.link_memories", "from"): "uuid",
     ("memos.unlink_memories", "from"): "uuid",
     ("memos.scratchpad_changes", "after"): "bigint",
@@ -454,13 +473,15 @@ def call(
     function: str,
     shape: Shape[T],
     *,
-    user: str | UUID | None = None,
+    user: str | UUID | Everyone | None = None,
     verb: str = "select",
     **arguments: Any,
 ) -> Call[T]:
     """A call of `function` with the named arguments that are not None."""
     names, parameters = [], []
-    if user is not None:
+    if user is EVERYONE:
+        names.append("p_user_id => null")
+    elif user is not None:
         # An outside id is mapped by the database in the same statement: no other round trip.
         mapped = "%s::uuid" if isinstance(user, UUID) else "memos.user_id(%s::text)"
         names.append(f"p_user_id => {mapped}")

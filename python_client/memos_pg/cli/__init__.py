@@ -13,6 +13,7 @@ from memos_pg.cli import consolidation as consolidation
 from memos_pg.cli import tiers as tiers
 from memos_pg.cli import facts as facts
 from memos_pg.cli import scratchpad as scratchpad
+from memos_pg.cli import cache as cache
 from memos_pg.cli import embedding as embedding
 from memos_pg.cli import holds as holds
 from memos_pg.cli import demo as demo

@@ -1,0 +1,14 @@
+drop function if exists memos_private.tg_memory_updated_for_cache() cascade;
+drop function if exists memos_private.tg_memory_deleted_for_cache() cascade;
+drop function if exists memos_private.tg_cache_entry_deleted() cascade;
+drop table if exists memos_private.question_word cascade;
+drop table if exists memos_private.cache_counter cascade;
+drop table if exists memos_private.cache_usage cascade;
+drop table if exists memos_private.cache_mark cascade;
+drop table if exists memos_private.cache_lease cascade;
+drop table if exists memos_private.cache_question cascade;
+drop type if exists memos_private.question_facts cascade;
+drop table if exists memos_private.cache_tag cascade;
+drop table if exists memos_private.cache_entry cascade;
+drop table if exists memos_private.cache_namespace cascade;
+delete from memos_private.setting where name like 'cache\_%';

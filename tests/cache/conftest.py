@@ -1,0 +1,11 @@
+"""What the tests of the caches share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "memory"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from memory_support import admin, app, user  # noqa: F401
