@@ -2,8 +2,6 @@
 
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
-from memos_pg.calls.consolidation import Consolidation, ConsolidationAction, Duplicate
-from memos_pg.calls.context import ContextKey
 from memos_pg.cache import AsyncLocalCache, Filled, LocalCache
 from memos_pg.calls.cache import (
     CacheEntry,
@@ -13,6 +11,8 @@ from memos_pg.calls.cache import (
     CacheStats,
     SimilarHit,
 )
+from memos_pg.calls.consolidation import Consolidation, ConsolidationAction, Duplicate
+from memos_pg.calls.context import ContextKey
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
 from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
 from memos_pg.calls.holds import LegalHold
@@ -88,14 +88,14 @@ __all__ = [
     "AsyncUser",
     "BadArgument",
     "BrokenInvariant",
-    "Change",
-    "ClaimedAction",
     "CacheEntry",
     "CacheHit",
     "CacheLease",
     "CacheNamespace",
     "CacheStats",
     "CacheUnavailable",
+    "Change",
+    "ClaimedAction",
     "ClaimedEmbedding",
     "Conflict",
     "Consent",
@@ -113,14 +113,14 @@ __all__ = [
     "Example",
     "Fact",
     "FactVersion",
+    "Filled",
     "HotMemory",
     "Identifier",
     "ImportedNetwork",
     "LegalHold",
     "ListedNote",
-    "MadeNote",
-    "Filled",
     "LocalCache",
+    "MadeNote",
     "MemOS",
     "MemOSError",
     "Memory",

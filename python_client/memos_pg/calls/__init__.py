@@ -5,8 +5,8 @@ argument left at None is not sent, so that the SQL function's own default holds.
 """
 
 from memos_pg.calls.base import HALFVEC, Call, Vector, argument_type, register_halfvec
-from memos_pg.calls.consolidation import ConsolidationCalls
 from memos_pg.calls.cache import CacheAdminCalls, CacheCalls
+from memos_pg.calls.consolidation import ConsolidationCalls
 from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
 from memos_pg.calls.facts import FactCalls
