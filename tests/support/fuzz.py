@@ -139,6 +139,23 @@ def plant(database: Database, person: Person) -> list[str]:
             "select * from memos.search_memories(%s, %s, p_record => true, p_purpose => %s)",
             (user, word, word),
         )
+        connection.execute(
+            "select memos.set_consent(%s, 'crisis_detection', true, %s)", (user, word)
+        )
+        connection.execute(
+            "select memos.update_settings(%s, %s)", (user, json.dumps({"preferences": {"a": word}}))
+        )
+        connection.execute(
+            "select * from memos.quarantine_memories(%s, %s, %s)",
+            (user, json.dumps([{"content": f"doubtful {word}"}]), word),
+        )
+        connection.execute(
+            "select memos.label_memories(%s, %s, 'general', %s)", (user, [first], word)
+        )
+        connection.execute(
+            "select memos.grant_access(%s, gen_random_uuid(), 'family', '{general}', %s)",
+            (user, [word]),
+        )
     with database.connect() as superuser:
         superuser.execute("set session_replication_role = replica")  # no triggers, no foreign keys
         for table in tables_of_users(superuser):
