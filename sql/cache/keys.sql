@@ -71,15 +71,21 @@ comment on function memos_private.cache_key is 'The key under which a namespace 
 
 create or replace function memos_private.cache_settings(p_names text[], p_settings jsonb)
 returns text
-language sql
+language plpgsql
 immutable
-return case when p_settings is null then '' else coalesce(
-    nullif((
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    if p_settings is null then
+        return '';
+    end if;
+    return coalesce((
         select jsonb_object_agg(s.key, s.value)
         from jsonb_each(p_settings) as s
         where s.key = any (p_names)
-    ), '{}')::text, ''
-) end;
+    )::text, '');
+end
+$body$;
 comment on function memos_private.cache_settings is
     'Those settings that enter the keys of a namespace, in one form; the caller''s others do not matter.';
 

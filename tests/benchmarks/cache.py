@@ -84,7 +84,7 @@ def _redis(program: str) -> Iterator[int]:
 
 def _beside_redis(workshop: Workshop, database: Database, user: UUID, port: int) -> Report:
     """pgbench and redis-benchmark, in turns: no interpreter between the clock and the server."""
-    seconds = 0.5 if workshop.quick else 3
+    seconds = 0.5 if workshop.quick else 2
     rounds = 1 if workshop.quick else 3
     rows: list[Row] = []
     ratios = []
