@@ -121,16 +121,21 @@ create unlogged table if not exists memos_private.cache_tag (
 comment on table memos_private.cache_tag is
     'Which entries go when something changes; the id of a memory is a tag.';
 
-drop type if exists memos_private.question_facts cascade;
-create type memos_private.question_facts as (
-    words   text[],
-    content text[],
-    numbers text[],
-    names   text[],
-    quotes  text[],
-    sides   text[],
-    negated boolean
-);
+do $$
+begin
+    if to_regtype('memos_private.question_facts') is null then
+        create type memos_private.question_facts as (
+            words   text[],
+            content text[],
+            numbers text[],
+            names   text[],
+            quotes  text[],
+            sides   text[],
+            negated boolean
+        );
+    end if;
+end
+$$;
 comment on type memos_private.question_facts is
     'What two questions must agree in to be the same, whatever their wording.';
 

@@ -163,6 +163,12 @@ begin
             from unnest(p_memories) as m
             where m.embedding is not null and v_ids[m.ordinal] <> m.memory_id
                 and m.ordinal <> all (v_answered)
+                -- Not deleted since it was found.
+                and v_ids[m.ordinal] in (
+                    select s.memory_id
+                    from memos_private.memory as s
+                    where s.user_id = p_user_id and s.memory_id = any (v_there)
+                )
             order by v_ids[m.ordinal]
             on conflict (user_id, model_id, memory_id, passage) do nothing
             returning e.memory_id

@@ -7,7 +7,11 @@ stable
 set search_path = pg_catalog, pg_temp
 as $body$
     select m.memory_id
-    from memos_private.memory_of_any_tier as m
+    from (
+        select w.user_id, w.memory_id, w.recorded_at, w.pinned from memos_private.memory as w
+        union all
+        select c.user_id, c.memory_id, c.recorded_at, c.pinned from memos_private.memory_cold as c
+    ) as m
     where m.user_id = p_user_id
         and m.memory_id < memos_private.new_memory_id(now() - make_interval(days => p_days))
         and m.recorded_at < now() - make_interval(days => p_days)

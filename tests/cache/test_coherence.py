@@ -83,7 +83,7 @@ def test_pins_tiers_and_new_memories_are_no_change(
     app.execute("select memos.pin_memory(%s, %s)", (user, memory))
     with module_database.connect() as superuser:
         superuser.execute(
-            "update memos_private.memory set tier = 'cold' where memory_id = %s", (memory,)
+            "update memos_private.memory set tier = 'hot' where memory_id = %s", (memory,)
         )
     add(app, user, "another")
     app.execute('select memos.update_memory(%s, %s, \'{"content": "old"}\')', (user, memory))

@@ -165,7 +165,9 @@ def test_a_cold_memory_is_in_no_table_that_is_searched(
             (memory,),
         ).fetchone()
     }
-    assert found == {f"memos_private.{table}" for table in KEPT_ASIDE}
+    # Whoever works through the queue of notes drops what is not warm.
+    queues = {"memos_private.note_block"}
+    assert found - queues == {f"memos_private.{table}" for table in KEPT_ASIDE}
     assert image(superuser, user)["corpus"] == ["(memos.english,1,2)"]
 
 

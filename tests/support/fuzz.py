@@ -233,6 +233,8 @@ def plant_row(connection: psycopg.Connection[Any], table: sql.Identifier, person
             value = sql.Literal(str([0.5] * size))
         elif base == "regconfig":
             value = sql.Literal("pg_catalog.simple")
+        elif base == "pg_snapshot":
+            value = sql.Literal("1:1:")
         elif base in {"bit", "bit varying"}:
             value = sql.Literal("1" * (int(kind.split("(")[1].rstrip(")")) if "(" in kind else 8))
         else:
