@@ -17,7 +17,7 @@ demo: up ## Load a conversation into a private server, search it, explain each a
 	@.venv/bin/memos demo $(ARGS)
 
 test: setup ## Run every test, on servers of their own
-	@MEMOS_PG_BIN="$$(.ci/server bin)" .venv/bin/python -m pytest $(ARGS)
+	@MEMOS_PG_BIN="$$(.ci/server bin)" .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 bench: setup ## Run the benchmarks, with a table at the end (PEERS=1: against other packages)
 	@MEMOS_PG_BIN="$$(.ci/server bin)" .venv/bin/python -m tests.benchmarks $(if $(filter 1,$(PEERS)),--peers) $(ARGS)

@@ -1,4 +1,4 @@
-"""Fixtures of every test: one server a run, one migrated template, a fresh database a test."""
+"""Fixtures of every test: one server a process, one migrated template, a fresh database a test."""
 
 from __future__ import annotations
 

@@ -139,6 +139,10 @@ def plant(database: Database, person: Person) -> list[str]:
             "select * from memos.search_memories(%s, %s, p_record => true, p_purpose => %s)",
             (user, word, word),
         )
+        for value in (word, f"now {word}"):
+            connection.execute(
+                "select * from memos.assert_fact(%s, %s, %s, %s)", (user, word, word, value)
+            )
         connection.execute(
             "select memos.set_consent(%s, 'crisis_detection', true, %s)", (user, word)
         )
@@ -156,6 +160,8 @@ def plant(database: Database, person: Person) -> list[str]:
             "select memos.grant_access(%s, gen_random_uuid(), 'family', '{general}', %s)",
             (user, [word]),
         )
+    with database.connect("memos_admin") as admin:
+        admin.execute("select memos_admin.place_legal_hold(%s, %s)", (user, word))
     with database.connect() as superuser:
         superuser.execute("set session_replication_role = replica")  # no triggers, no foreign keys
         for table in tables_of_users(superuser):
@@ -218,6 +224,8 @@ def plant_row(connection: psycopg.Connection[Any], table: sql.Identifier, person
             value = sql.SQL("gen_random_uuid()")
         elif base == "bytea":
             value = sql.SQL("convert_to({}, 'UTF8')").format(sql.Literal(person.word))
+        elif base == "uuid[]":
+            value = sql.SQL("array[gen_random_uuid()]")
         elif category == "A":
             value = sql.SQL("array[]::" + kind) if base != "text[]" else sql.Literal([person.word])
         elif category == "D" or category == "R":
@@ -233,6 +241,8 @@ def plant_row(connection: psycopg.Connection[Any], table: sql.Identifier, person
             value = sql.Literal(str([0.5] * size))
         elif base == "regconfig":
             value = sql.Literal("pg_catalog.simple")
+        elif category == "C":
+            value = sql.SQL(f"jsonb_populate_record(null::{kind}, '{{}}')")
         elif base == "pg_snapshot":
             value = sql.Literal("1:1:")
         elif base in {"bit", "bit varying"}:
@@ -241,6 +251,14 @@ def plant_row(connection: psycopg.Connection[Any], table: sql.Identifier, person
             value = sql.Literal(person.word)
         names.append(sql.Identifier(name))
         values.append(value)
+    for (check,) in connection.execute(
+        "select conname from pg_constraint where conrelid = %s::regclass and contype = 'c'",
+        (table.as_string(connection),),
+    ).fetchall():
+        # A row that means nothing is as good to be found as any other.
+        connection.execute(
+            sql.SQL("alter table {} drop constraint {}").format(table, sql.Identifier(check))
+        )
     try:
         connection.execute(
             sql.SQL("insert into {} ({}) values ({})").format(
