@@ -13,6 +13,11 @@ SIZE = 200
 CHANGED = 100  # one user in so many comes back
 NEW = 10  # with so many new memories
 AT_LEAST = 20
+WAITING = """
+    select exists (select from memos_private.link_queue)
+        or exists (select from memos_private.note_block)
+        or exists (select from memos_private.note_queue where available_at < 'infinity')
+"""
 
 
 def run(workshop: Workshop) -> list[Report]:
@@ -45,7 +50,7 @@ def run(workshop: Workshop) -> list[Report]:
         Report(
             "lifecycle: a pass of maintenance",
             f"{users * SIZE:,} memories of {users} users with vectors; each pass is "
-            "run_maintenance, called until no memory waits to be linked.",
+            "run_maintenance, called until no memory waits to be linked or to get its note.",
             rows,
             [ratio],
         )
@@ -57,7 +62,7 @@ def _pass(database: Database) -> float:
     with database.connect("memos_admin") as connection:
         while True:
             connection.execute("call memos_admin.run_maintenance()")
-            if not database.value("select exists (select from memos_private.link_queue)"):
+            if not database.value(WAITING):
                 break
     seconds = time.perf_counter() - start
     say(f"maintained in {seconds:.1f} s")
