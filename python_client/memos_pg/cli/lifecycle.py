@@ -42,7 +42,8 @@ def used(
         if memory_id:
             count = bound.record_access(memory_id)
             output.show(
-                {"recorded": count}, lambda console: console.print(f"Recorded {count} uses.")
+                {"recorded": count},
+                lambda console: console.print(f"Recorded {count} use{'s' * (count != 1)}."),
             )
             return
         found = bound.memory_usage(limit)
