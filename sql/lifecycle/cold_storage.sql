@@ -1,7 +1,7 @@
 -- A cold memory is one row of cold_place and what belongs to it in memory_cold, embedding_cold and
 -- memory_link_cold. Whoever moves memories of a user holds the lock on his postings, so that one session
--- at a time does: of two that bring back both ends of a link, one has to see that both are there. Other
--- writers lock memories before postings; so a mover, who has the postings, never waits for a memory.
+-- at a time does: of two that bring back both ends of a link, one has to see that both are there. Who
+-- changes contents takes that lock, too, before any memory.
 create or replace function memos_private.move_to_cold(p_user_id uuid, p_memory_ids uuid[])
 returns int
 language plpgsql
@@ -144,6 +144,7 @@ declare
 begin
     -- Vectors of a model that is dropped meanwhile would have none.
     perform memos_private.share_embedding_models();
+    perform memos_private.lock_postings(p_user_id);
     v_ends := p_memory_ids || array(
         select l.to_id from memos_private.memory_link_cold as l
         where l.user_id = p_user_id and l.from_id = any (p_memory_ids)
@@ -155,7 +156,6 @@ begin
     where m.user_id = p_user_id and m.memory_id = any (v_ends)
     order by m.memory_id
     for key share;
-    perform memos_private.lock_postings(p_user_id);
     -- The other ends too: else repeatable read would not notice that one of them has come back.
     perform from memos_private.cold_place as p
     where p.user_id = p_user_id and p.memory_id = any (v_ends)

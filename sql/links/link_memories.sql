@@ -20,6 +20,7 @@ begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_link(p_from, p_to, p_type);
     perform memos_private.require_fraction('p_weight', p_weight);
+    perform memos_private.recall_memories(p_user_id, array[p_from, p_to]);
     loop
         -- Before the link, as a deletion does: neither waits for the other in a ring.
         v_known := array(

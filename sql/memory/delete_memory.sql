@@ -11,6 +11,7 @@ declare
     v_old memos_private.memory;
     v_now timestamptz;
 begin
+    perform memos_private.lock_postings(p_user_id);
     loop
         select * into v_old
         from memos_private.memory as m

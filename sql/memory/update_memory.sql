@@ -38,6 +38,9 @@ begin
     end if;
     -- Before the row, as all writers do: registering a model waits for writers, not the other way round.
     perform memos_private.share_embedding_models();
+    if p_changes ?| array['content', 'language'] then
+        perform memos_private.lock_postings(p_user_id);
+    end if;
     loop
         select * into v_old
         from memos_private.memory as m
