@@ -8,6 +8,7 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     perform memos_private.share_embedding_models();
+    perform memos_private.lock_postings(p_user_id);
     perform from memos_private.memory as m
     where m.user_id = p_user_id and m.memory_id = any (p_memory_ids || array(
         select l.to_id from memos_private.memory_link as l

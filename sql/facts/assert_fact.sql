@@ -77,6 +77,7 @@ begin
     -- Before rows, as all writers do.
     perform memos_private.share_embedding_models();
     perform memos_private.lock_attribute(p_user_id, v_entity_key, v_attribute_key);
+    perform memos_private.lock_postings(p_user_id);
     v_from := coalesce(p_valid_from, clock_timestamp());
     v_memory := row(
         1, null, coalesce(p_content, v_value), null, memos_private.text_search_language(p_language),

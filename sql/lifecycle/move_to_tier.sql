@@ -65,6 +65,7 @@ begin
             using errcode = 'MO409', detail = format('memory %s is the value of an attribute', p_memory_id),
                 hint = 'facts stay warm; memos.retract_fact withdraws one';
     end if;
+    perform memos_private.share_embedding_models();
     perform memos_private.lock_postings(p_user_id);
     -- Unlike a job, a caller waits for whoever is changing it or the other end of a link.
     v_ids := array(

@@ -11,6 +11,7 @@ declare
     v_old memos_private.memory;
     v_now timestamptz;
 begin
+    perform memos_private.share_embedding_models();
     perform memos_private.lock_postings(p_user_id);
     loop
         select * into v_old

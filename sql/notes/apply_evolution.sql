@@ -141,6 +141,7 @@ begin
 
     -- As update_memory does, and in the order of the ids, as everybody locks several memories.
     perform memos_private.share_embedding_models();
+    perform memos_private.lock_postings(p_user_id);
     v_known := array(
         select m.memory_id
         from memos_private.memory as m
@@ -302,6 +303,7 @@ begin
                 hint = 'nothing is left to undo';
     end if;
     perform memos_private.share_embedding_models();
+    perform memos_private.lock_postings(p_user_id);
     perform memos_private.recall_memories(p_user_id, array(
         select c.memory_id from memos_private.evolution_change as c
         where c.user_id = p_user_id and c.evolution_id = p_evolution_id

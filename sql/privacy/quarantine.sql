@@ -89,6 +89,8 @@ begin
             'where it comes from, and why it is not trusted, in 1 to 980 characters'
         );
     end if;
+    perform memos_private.share_embedding_models();
+    perform memos_private.lock_postings(p_user_id);
     perform memos_private.recall_memories(p_user_id, array[p_memory_id]);
     insert into memos_private.quarantine (
         user_id, quarantine_id, memory, source, recorded_at, recorded_by

@@ -104,7 +104,8 @@ end
 $body$;
 comment on function memos_private.lock_postings is
     'Until the transaction ends, nobody else rewrites blocks of the user''s postings. Adding blocks '
-    'needs no lock.';
+    'needs no lock. Whoever changes or removes contents takes it before any row of a memory, so that '
+    'nobody who has it waits for one who wants it.';
 
 create or replace function memos_private.unpost_texts(p_texts memos_private.indexed_text[])
 returns void
