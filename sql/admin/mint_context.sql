@@ -13,9 +13,7 @@ declare
     v_key_id constant int := (select max(k.key_id) from memos_private.context_key as k);
     v_payload text;
 begin
-    if p_user_id is null then
-        perform memos_private.refuse_argument('p_user_id', 'it is null', 'the uuid of a user');
-    end if;
+    perform memos_private.require_user(p_user_id);
     if p_ttl is null or p_ttl <= interval '0' or p_ttl > interval '30 days' then
         perform memos_private.refuse_argument(
             'p_ttl', coalesce(format('it is %s', p_ttl), 'it is null'), 'more than 0, at most 30 days'

@@ -73,9 +73,7 @@ declare
     v_before int;
     v_after int;
 begin
-    if p_user_id is null then
-        perform memos_private.refuse_argument('p_user_id', 'it is null', 'the uuid of a user');
-    end if;
+    perform memos_private.require_user(p_user_id);
     perform memos_private.lock_postings(p_user_id);
     v_crowded := array(
         select p.lexeme

@@ -76,9 +76,7 @@ declare
     v_newest_memory_id uuid;
     v_memories bigint;
 begin
-    if p_user_id is null then
-        perform memos_private.refuse_argument('p_user_id', 'it is null', 'the uuid of a user');
-    end if;
+    perform memos_private.require_user(p_user_id);
     if p_max_clusters is null or p_max_clusters not between 1 and 1000 then
         perform memos_private.refuse_argument(
             'p_max_clusters', coalesce(format('it is %s', p_max_clusters), 'it is null'), '1 to 1000'

@@ -230,9 +230,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 begin
-    if p_user_id is null then
-        perform memos_private.refuse_argument('p_user_id', 'it is null', 'the uuid of a user');
-    end if;
+    perform memos_private.require_user(p_user_id);
     return memos_private.assign_tiers(p_user_id, p_limit);
 end
 $body$;

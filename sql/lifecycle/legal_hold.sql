@@ -59,9 +59,7 @@ as $body$
 declare
     v_hold_id constant uuid := gen_random_uuid();
 begin
-    if p_user_id is null then
-        perform memos_private.refuse_argument('p_user_id', 'it is null', 'the uuid of a user');
-    end if;
+    perform memos_private.require_user(p_user_id);
     perform memos_private.require_hold_reason(p_reason);
     perform memos_private.lock_legal_holds();
     insert into memos_private.legal_hold (user_id, hold_id, reason, placed_at, placed_by)

@@ -110,5 +110,4 @@ comment on function memos.add_memories is
     'Remembers many texts at once, all or none. p_memories: a JSON array of objects keyed as the '
     'arguments of add_memory without p_; p_embeddings: vectors of p_model in the same order (or an '
     'array of numbers under the key embedding). One row a memory, in order; created is false where the '
-    'content or the request id was there before. Errors: MO001, MO400, MO403, MO429, '
-    'MO451.';
+    'content or the request id was there before. Errors: MO001, MO400, MO403, MO429, MO451.';

@@ -1,6 +1,6 @@
--- A statement each for the past, for now with the cold memories and for now: one that could do all costs more to open than it finds. The
--- window is computed before the neighbours are asked for: under row-level security a subtraction is not
--- leakproof, and the index would be read for the whole session.
+-- A statement each for the past, for now with the cold memories and for now: one that could do all costs
+-- more to open than it finds. The window is computed before the neighbours are asked for: under row-level
+-- security a subtraction is not leakproof, and the index would be read for the whole session.
 create or replace function memos_private.surroundings(
     p_user_id      uuid,
     p_leaders      memos_private.candidate[],

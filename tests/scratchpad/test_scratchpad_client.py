@@ -45,6 +45,9 @@ def test_one_scratchpad_through_the_client(ann: User) -> None:
     assert ann.claim_action(pad, "a") is None
     assert ann.list_actions(pad)[0].result == {"n": 2}
     ann.write_public(pad, "a", "k", [1, "two"])
+    for write in (ann.write_public, ann.write_private):
+        with pytest.raises(BadArgument, match="value"):
+            write(pad, "a", "k", None)
     assert ann.read_public(pad, "k") == [1, "two"]
     assert ann.read_public(pad, "other") is None
     assert ann.register_reference(pad, "content", "cafe", "u") is True

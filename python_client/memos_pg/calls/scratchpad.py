@@ -826,6 +826,8 @@ class ScratchpadCalls:
         ttl: timedelta | None = None,
     ) -> Call[None]:
         """Set a value that every agent reads until its lifetime is over."""
+        if value is None:
+            raise bad("value", "a JSON value other than null", value)
         return call(
             "memos.write_public",
             NOTHING,
@@ -859,6 +861,8 @@ class ScratchpadCalls:
         value: Any,
     ) -> Call[None]:
         """Set a value that only this agent reads."""
+        if value is None:
+            raise bad("value", "a JSON value other than null", value)
         return call(
             "memos.write_private",
             NOTHING,
