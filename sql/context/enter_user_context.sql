@@ -19,10 +19,11 @@ create or replace function memos_private.is_trusted_call()
 returns boolean
 language sql
 stable
-return coalesce(current_setting('memos.context', true), '') = '' and memos_private.may_name_users();
+return current_setting('memos.context', true) is null and memos_private.may_name_users();
 comment on function memos_private.is_trusted_call is
-    'The ordinary case, in which enter_user_context has nothing to refuse: the bot, without a signed '
-    'context. Becomes part of the caller''s own expression, where a call would be too dear.';
+    'The ordinary case, in which enter_user_context has nothing to refuse: the bot, in a session that never '
+    'had a signed context (one that was bound and has taken it away has an empty one). Becomes part of the '
+    'caller''s own expression, where a call would be too dear.';
 
 create or replace function memos_private.enter_user_context(p_user_id uuid)
 returns void

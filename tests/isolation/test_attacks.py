@@ -254,6 +254,35 @@ def test_the_bots_session_is_bound_until_it_ends(
         assert connection.execute(call, (victim.user_id,)).fetchall() == [(victim.secret,)]
 
 
+def test_no_function_forgets_that_the_session_is_bound(
+    module_database: Database, victim: Person, attacker: Person
+) -> None:
+    """Every function that names a user, with its other arguments null: who it is comes first."""
+    with module_database.connect() as superuser:
+        functions = superuser.execute("""
+            select p.proname, p.prokind::text, array(
+                select format_type(t, null)
+                from unnest(p.proargtypes) with ordinality as a (t, n) where n > 1 order by n
+            )
+            from pg_proc as p
+            where p.pronamespace = 'memos'::regnamespace and p.proargnames[1] = 'p_user_id'
+        """).fetchall()
+    assert len(functions) > 100
+    token = module_database.token(attacker.user_id)
+    with module_database.connect("memos_app") as connection:
+        connection.execute("select memos.use_context(%s, false)", (token,))
+        for cleared in (False, True):
+            if cleared:
+                connection.execute("set memos.context = ''")
+            for name, kind, types in functions:
+                arguments = ", ".join(["%s", *(f"null::{kind}" for kind in types)])
+                verb = "call" if kind == "p" else "select"
+                call = f"{verb} memos.{name}({arguments})"
+                assert sqlstate_of(connection, call, victim.user_id) == "MO403", call
+        call = "select hit from memos.cache_get(%s, 'content', 'https://a.example')"
+        assert sqlstate_of(connection, call, victim.user_id) == "MO403"
+
+
 def test_the_bots_transaction_is_bound_until_it_ends(
     module_database: Database, victim: Person, attacker: Person
 ) -> None:
