@@ -13,7 +13,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    v_token constant text := nullif(current_setting('memos.context', true), '');
+    v_token constant text := current_setting('memos.context', true);
 begin
     if pg_is_in_recovery() then
         raise exception 'there is no cache on this server'
@@ -30,7 +30,7 @@ begin
         perform memos_private.enter_user_context(p_user_id);
         return p_user_id;
     end if;
-    if v_token is not null then
+    if v_token <> '' then
         perform memos_private.verify_context(v_token);
         -- Every user reads what is shared: one who could write it would answer for all the others.
         if p_writing then
@@ -44,6 +44,8 @@ begin
             using errcode = 'MO001',
                 detail = format('role %s has to present a signed context', memos_private.caller()),
                 hint = 'call memos.use_context with a token from memos_admin.mint_context first';
+    elsif v_token is not null and memos_private.is_bound() then
+        perform memos_private.refuse_unbinding();
     end if;
     perform set_config('memos.user_id', memos_private.shared_cache()::text, true);
     return memos_private.shared_cache();

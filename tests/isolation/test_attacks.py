@@ -281,6 +281,12 @@ def test_no_function_forgets_that_the_session_is_bound(
                 assert sqlstate_of(connection, call, victim.user_id) == "MO403", call
         call = "select hit from memos.cache_get(%s, 'content', 'https://a.example')"
         assert sqlstate_of(connection, call, victim.user_id) == "MO403"
+        # Nor does it answer for all users.
+        for call in (
+            "select memos.cache_put(null, 'content', 'https://a.example', '1')",
+            "select memos.cache_get(null, 'content', 'https://a.example')",
+        ):
+            assert sqlstate_of(connection, call) == "MO403"
 
 
 def test_the_bots_transaction_is_bound_until_it_ends(
