@@ -189,6 +189,9 @@ begin
         where not exists (
             select from memos_private.memory as s
             where s.user_id = p_user_id and s.content_hash = m.content_hash
+        ) and not exists (
+            select from memos_private.cold_place as c
+            where c.user_id = p_user_id and c.content_hash = m.content_hash
         )
     );
     if v_count > p_most then
@@ -214,9 +217,11 @@ begin
         select coalesce(sum(c.documents), 0)::bigint
         from memos_private.corpus as c
         where c.user_id = p_user_id
+    ) + (
+        select count(*) from memos_private.cold_place as p where p.user_id = p_user_id
     );
 end
 $body$;
 comment on function memos_private.count_memories is
-    'How many memories a user has, from the statistics of the search (a few rows). Volatile: what was '
-    'written a moment ago counts.';
+    'How many memories a user has, cold ones included, from the statistics of the search (a few rows) and '
+    'the catalogue of the cold. Volatile: what was written a moment ago counts.';

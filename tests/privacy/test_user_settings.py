@@ -70,6 +70,8 @@ def test_the_limit_counts_what_is_new(app: Connection, user: UUID) -> None:
         "MO429",
         "there would be 4, of at most 3",
     )
+    assert value(app, "memos.move_to_tier", user, first, "cold")
+    assert failure(app, "memos.add_memory", user, "four").sqlstate == "MO429"
     assert add(app, user, "one") == first  # the same content is the same memory
     assert value(app, "memos.update_memory", user, first, {"content": "uno"}) == 2
     assert value(app, "memos.delete_memory", user, first)
