@@ -33,6 +33,7 @@ declare
     v_old memos_private.cache_entry;
     v_new memos_private.cache_entry;
 begin
+    perform memos_private.share_contents(v_owner);
     v_model := memos_private.require_valid_cache_entry(
         v_policy, v_owner, p_key, p_value, p_ttl, p_tags, p_embedding, p_question, p_model, p_settings,
         p_success, p_confidence

@@ -73,7 +73,9 @@ begin
             end if;
         end loop;
         if v_action.action = 'summarize' then
-            perform memos.delete_memory(p_user_id, v_action.memory_id, 'undo of consolidation ' || p_run_id);
+            perform memos_private.remove_memory(
+                p_user_id, v_action.memory_id, 'undo of consolidation ' || p_run_id
+            );
         else
             delete from memos_private.memory_link as l
             where l.user_id = p_user_id and l.to_id = v_action.memory_id

@@ -157,7 +157,7 @@ begin
         order by f.valid
     loop
         if lower(v_held.valid) >= v_from and v_held.valid &< v_asserted then
-            perform memos.delete_memory(
+            perform memos_private.remove_memory(
                 p_user_id, v_held.memory_id, format('corrected: %s', left(v_value, 500))
             );
         elsif lower(v_held.valid) >= v_from then
@@ -212,7 +212,7 @@ begin
             p_user_id, v_entity, v_attribute, v_value, v_memory, p_model
         );
     else
-        perform memos.delete_memory(p_user_id, f.memory_id, format('one with fact %s', v_same[1]))
+        perform memos_private.remove_memory(p_user_id, f.memory_id, format('one with fact %s', v_same[1]))
         from memos_private.fact as f
         where f.user_id = p_user_id and f.fact_id = any (v_same[2:])
         order by f.memory_id;

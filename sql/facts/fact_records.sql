@@ -89,6 +89,10 @@ declare
     v_stored record;
     v_fact memos_private.fact;
 begin
+    -- In whatever words the memory says it.
+    if memos_private.has_tombstones(p_user_id) then
+        perform memos_private.refuse_erased(p_user_id, jsonb_build_array(v_base), 'the fact');
+    end if;
     if v_memory.content is null then
         -- One content is one memory: a value that comes back says from when. One that lies ahead, too.
         foreach v_content in array array[

@@ -26,4 +26,5 @@ $body$;
 comment on function memos.retract_fact is
     'Withdraws a fact with its memory: for its period nothing is held any more, what was held before or '
     'after stays as it is. It stays on record (memos.fact_history). The same as deleting its memory. '
-    'False when the user has no such fact. Errors: MO001, MO400, MO403.';
+    'False when the user has no such fact. '
+    'Errors: MO001, MO400, MO403, MO451 (legal hold).';

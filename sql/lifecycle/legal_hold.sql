@@ -32,6 +32,28 @@ as $body$
 $body$;
 comment on function memos_private.held_users is 'Users under a legal hold.';
 
+create or replace function memos_private.require_no_hold(p_user_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    perform memos_private.share_contents(p_user_id);
+    if exists (
+        select from memos_private.legal_hold as h where h.user_id = p_user_id and h.released_at is null
+    ) then
+        raise exception 'the user is under a legal hold'
+            using errcode = 'MO451',
+                detail = 'nothing of the user may be deleted or erased until it is released',
+                hint = 'what is no longer true can be updated, which keeps what was said before; an operator '
+                    'releases holds with memos_admin.release_legal_hold';
+    end if;
+end
+$body$;
+comment on function memos_private.require_no_hold is
+    'Raises MO451 for a user under a legal hold; none is placed until the transaction ends.';
+
 create or replace function memos_private.require_hold_reason(p_reason text)
 returns void
 language plpgsql
@@ -62,15 +84,17 @@ begin
     perform memos_private.require_user(p_user_id);
     perform memos_private.require_hold_reason(p_reason);
     perform memos_private.lock_legal_holds();
+    perform memos_private.lock_contents(p_user_id);
     insert into memos_private.legal_hold (user_id, hold_id, reason, placed_at, placed_by)
     values (p_user_id, v_hold_id, p_reason, clock_timestamp(), memos_private.caller());
     return v_hold_id;
 end
 $body$;
 comment on function memos_admin.place_legal_hold is
-    'From now on nothing of the user is dropped for its age (history, recorded searches, request ids), '
-    'until every hold on the user is released. Returns the hold''s id. What was dropped before is gone. '
-    'Errors: MO400.';
+    'From now on nothing of the user is deleted, erased (MO451) or dropped for its age (memories, history, '
+    'recorded searches, request ids, scratchpads), until every hold on the user is released. What is written '
+    'goes on: an update keeps what was said before, a consolidation what it merged. Waits for writes of the '
+    'user that are under way. Returns the hold''s id. What was dropped before is gone. Errors: MO400, MO409.';
 
 create or replace function memos_admin.release_legal_hold(p_user_id uuid, p_hold_id uuid, p_reason text)
 returns boolean

@@ -21,7 +21,7 @@ begin
                 where u.attrelid = c.oid and u.attname = 'user_id' and not u.attisdropped
             )
             and a.attnum > 0 and not a.attisdropped and a.attstattarget is distinct from 0
-            and a.atttypid = 'text'::regtype
+            and a.atttypid in ('text'::regtype, 'text[]'::regtype, 'jsonb'::regtype)
             -- Words from a list, and keys: they are looked up by their value.
             and a.attname not in ('kind', 'change')
             and not exists (

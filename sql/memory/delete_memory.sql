@@ -55,10 +55,12 @@ begin
     if p_memory_id is null then
         perform memos_private.refuse_argument('p_memory_id', 'it is null', 'pass the id of a memory');
     end if;
+    perform memos_private.share_embedding_models();
+    perform memos_private.require_no_hold(p_user_id);
     return memos_private.remove_memory(p_user_id, p_memory_id, p_reason);
 end
 $body$;
 comment on function memos.delete_memory is
     'Takes a memory, no longer true or wanted, out of everything that is known now; it stays on record '
     '(memory_history, p_recorded_at). False when the user has no such memory. To remove it from the '
-    'record too, erase it. Errors: MO001, MO400, MO403.';
+    'record too, erase it (memos.erase_memory). Errors: MO001, MO400, MO403, MO451 (legal hold).';

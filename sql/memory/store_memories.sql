@@ -44,8 +44,9 @@ declare
     v_held uuid[];
 begin
     perform memos_private.require_valid_memories(p_memories);
-    p_memories := memos_private.admit_memories(p_user_id, p_memories, true);
     perform memos_private.share_embedding_models();
+    perform memos_private.share_contents(p_user_id);
+    p_memories := memos_private.admit_memories(p_user_id, p_memories, true);
     if v_has_embeddings or p_model is not null then
         v_model_id := memos_private.require_embeddings(p_memories, p_model);
     end if;

@@ -38,6 +38,7 @@ begin
     end if;
     -- Before the row, as all writers do: registering a model waits for writers, not the other way round.
     perform memos_private.share_embedding_models();
+    perform memos_private.share_contents(p_user_id);
     if p_changes ?| array['content', 'language'] then
         perform memos_private.lock_postings(p_user_id);
     end if;

@@ -156,6 +156,7 @@ as $body$
 declare
     v_held uuid[];
 begin
+    perform memos_private.share_contents(p_user_id);
     v_held := array(
         select m.memory_id
         from memos_private.memory as m

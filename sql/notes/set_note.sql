@@ -50,6 +50,8 @@ begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_consent(p_user_id, 'deriving');
     perform memos_private.require_note(p_keywords, p_tags, p_context);
+    perform memos_private.share_embedding_models();
+    perform memos_private.share_contents(p_user_id);
     perform memos_private.recall_memories(p_user_id, array[p_memory_id]);
     select m.version into v_version
     from memos_private.memory as m

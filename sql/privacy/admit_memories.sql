@@ -55,6 +55,16 @@ begin
     ) then
         p_memories := memos_private.without_identifiers(p_memories, v.on_identifier = 'mask');
     end if;
+    if memos_private.has_tombstones(p_user_id) then
+        perform memos_private.refuse_erased(
+            p_user_id,
+            (
+                select jsonb_agg(jsonb_build_array(m.content, m.tags, m.metadata, m.session_id) order by m.ordinal)
+                from unnest(p_memories) as m
+            ),
+            'memory # of the batch'
+        );
+    end if;
     if p_new and v.max_memories is not null then
         perform memos_private.require_room(p_user_id, p_memories, v.max_memories);
     end if;

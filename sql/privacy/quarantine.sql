@@ -215,9 +215,10 @@ begin
             'p_quarantine_id', 'it is null', 'memos.quarantined_memories shows the ids'
         );
     end if;
+    perform memos_private.require_no_hold(p_user_id);
     return memos_private.take_from_quarantine(p_user_id, p_quarantine_id) is not null;
 end
 $body$;
 comment on function memos.reject_memory is
     'Deletes what was quarantined, for good; false when it is not there. Not for roles that may not '
-    'claim the provenance user. Errors: MO001, MO400, MO403.';
+    'claim the provenance user. Errors: MO001, MO400, MO403, MO451 (legal hold).';

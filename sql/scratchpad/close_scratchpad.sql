@@ -139,8 +139,6 @@ declare
     v_memories memos_private.memory_input[];
     v_confirmed record;
 begin
-    -- Before any row, as all writers do.
-    perform memos_private.share_embedding_models();
     insert into memos_private.scratchpad_promotion (user_id, scratchpad_id, entry_id, memory_id, created)
     select v_user_id, v_scratchpad_id, k.entry_id, k.memory_id, false
     from (
@@ -265,6 +263,9 @@ declare
     v_scratchpad memos_private.scratchpad;
 begin
     perform set_config('memos.user_id', p_user_id::text, true);
+    -- Before any row, as all writers do.
+    perform memos_private.share_embedding_models();
+    perform memos_private.share_contents(p_user_id);
     -- Writers hold a share of this lock until they commit, so what they wrote is seen below.
     select * into v_scratchpad
     from memos_private.scratchpad as s

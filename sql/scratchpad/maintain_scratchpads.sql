@@ -75,14 +75,18 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
+    v_held uuid[];
     v_count int;
 begin
+    perform memos_private.lock_legal_holds();
+    v_held := memos_private.held_users();
     delete from memos_private.scratchpad as s
     where s.ctid = any (array(
         select e.ctid
         from memos_private.scratchpad as e
         where e.closed_at < clock_timestamp()
             - memos_private.setting('scratchpad_keep_days')::int * interval '1 day'
+            and e.user_id <> all (v_held)
         order by e.user_id, e.scratchpad_id
         limit p_limit
         for update skip locked
@@ -92,7 +96,7 @@ begin
     where v.ctid = any (array(
         select e.ctid
         from memos_private.scratchpad_public_value as e
-        where e.expires_at < clock_timestamp()
+        where e.expires_at < clock_timestamp() and e.user_id <> all (v_held)
         limit 10000
         for update skip locked
     ));
@@ -102,7 +106,7 @@ $body$;
 comment on function memos_admin.expire_scratchpads is
     'Removes at most p_limit scratchpads that were closed longer than scratchpad_keep_days ago, with all '
     'that is on them, and public values whose lifetime is over; returns how many scratchpads. What was '
-    'promoted are memories by now, and stays.';
+    'promoted are memories by now, and stays; so does all of users under a legal hold. Errors: MO409.';
 
 -- Commits as it goes, so it can neither be a definer nor pin its search_path in a clause: it pins it
 -- itself in each transaction and does nothing but call functions that are definers.

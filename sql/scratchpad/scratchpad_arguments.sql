@@ -134,6 +134,7 @@ as $body$
 declare
     v_scratchpad record;
 begin
+    perform memos_private.share_contents(p_user_id);
     -- The lock that the foreign keys of what is written take anyway: a closing waits for it, so that
     -- nothing is written behind its back.
     select s.status, s.closed_at into v_scratchpad

@@ -99,6 +99,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $body$
 begin
+    perform memos_private.share_contents(p_user_id);
     perform pg_advisory_xact_lock(hashtextextended('memos.posting ' || p_user_id, 0));
 end
 $body$;

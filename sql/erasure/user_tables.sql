@@ -1,0 +1,128 @@
+-- What there is of a user, in one place: erasure, verification, export and import go by this list, and a
+-- test compares it with the catalog, column by column. Who adds a table adds a row:
+--   on_erase   delete: goes with the user; reset: falls back to the defaults; keep: stays, see why;
+--   on_export  rows: exported and imported; shown: exported only; derived: import makes it anew;
+--              keep: not exported, see why;
+--   ids        columns with ids of memories: with an erased memory go the rows that name it;
+--   texts      columns that can hold what somebody said, in any words: they are searched for what is erased;
+--   rest       all others: no content, or content that goes with the memory of the row.
+-- The order is that of deleting (what refers to others first); import goes the other way round.
+create or replace function memos_private.user_tables()
+returns table (
+    place bigint, name text, on_erase text, on_export text, ids text[], texts text[], rest text[], why text
+)
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $body$
+    select row_number() over (), t.name, t.on_erase, t.on_export, t.ids::text[], t.texts::text[],
+        t.rest::text[], t.why
+    from (values
+        ('search_hit', 'delete', 'rows', '{memory_id}', '{}', '{search_id,rank,version,score,explanation}', null),
+        ('search_record', 'delete', 'rows', '{}', '{purpose,settings}', '{search_id,searched_at}', null),
+        ('request', 'delete', 'rows', '{memory_id}', '{}', '{request_id,recorded_at}', null),
+        ('memory_access', 'delete', 'rows', '{memory_id}', '{}', '{access_id,accessed_at}', null),
+        ('memory_usage', 'delete', 'rows', '{memory_id}', '{}', '{uses,used_at,last_used_at,stability}', null),
+        ('tier_schedule', 'delete', 'rows', '{}', '{}', '{hot_due_at,cold_due_at}', null),
+        ('memory_label', 'delete', 'rows', '{memory_id}', '{}', '{segment,legal_basis,labelled_at,labelled_by}',
+            null),
+        ('memory_note', 'delete', 'rows', '{memory_id}', '{keywords,tags,context}',
+            '{version,made_by,made_at,evolved}', null),
+        ('note_queue', 'delete', 'derived', '{memory_id}', '{}', '{available_at,attempts,last_error}', null),
+        ('note_block', 'delete', 'derived', '{memory_ids}', '{}', '{block_id}', null),
+        ('evolution_change', 'delete', 'rows', '{memory_id}', '{before,after}', '{evolution_id,ordinal,target}',
+            null),
+        ('memory_evolution', 'delete', 'rows', '{memory_id}', '{reason}',
+            '{evolution_id,made_by,created_at,undone_at}', null),
+        ('consolidation_action', 'delete', 'rows', '{memory_id,source_ids}', '{reason,before}',
+            '{run_id,ordinal,action,set_aside,version}', null),
+        ('consolidation_run', 'delete', 'rows', '{}', '{}', '{run_id,parameters,created_at,undone_at}', null),
+        ('consolidation_state', 'delete', 'derived', '{newest_memory_id}', '{}', '{memories}', null),
+        ('memory_link', 'delete', 'rows', '{from_id,to_id}', '{}', '{type,weight,origin,created_at}', null),
+        ('memory_link_cold', 'delete', 'rows', '{from_id,to_id}', '{}',
+            '{type,weight,origin,created_at,moved_at}', null),
+        ('link_queue', 'delete', 'derived', '{memory_ids}', '{}', '{block_id}', null),
+        ('embedding_queue', 'delete', 'derived', '{memory_id}', '{}',
+            '{model_id,version,enqueued_at,available_at,attempts,passages,worker,last_error,failed_at}', null),
+        ('embedding', 'delete', 'rows', '{memory_id}', '{}', '{model_id,passage,dimensions,embedding,code}', null),
+        ('embedding_cold', 'delete', 'rows', '{memory_id}', '{}', '{model_id,passage,embedding,moved_at}', null),
+        ('embedding_history', 'delete', 'rows', '{memory_id}', '{}',
+            '{version,model_id,passage,embedding,superseded_at}', null),
+        ('fact', 'delete', 'rows', '{memory_id}', '{entity,attribute,value}',
+            '{fact_id,entity_key,attribute_key,value_key,valid,confidence,provenance,recorded_at}', null),
+        ('fact_history', 'delete', 'rows', '{memory_id}', '{entity,attribute,value}',
+            '{fact_id,entity_key,attribute_key,value_key,valid,confidence,provenance,recorded_at,superseded_at,change}',
+            null),
+        ('posting', 'delete', 'derived', '{memory_ids}', '{}', '{lexeme,block_id,frequencies,lengths}',
+            'words, which go with the memories that have them'),
+        ('memory', 'delete', 'rows', '{memory_id}', '{content,tags,metadata,session_id}',
+            '{version,content_hash,language,kind,importance,confidence,privacy_level,provenance,position,occurred_at,valid_from,valid_until,recorded_at,pinned,tier}',
+            null),
+        ('memory_cold', 'delete', 'rows', '{memory_id}', '{content,tags,metadata,session_id}',
+            '{version,content_hash,language,kind,importance,confidence,privacy_level,provenance,position,occurred_at,valid_from,valid_until,recorded_at,pinned,tier,lexemes,frequencies,pending,links_due,moved_at}',
+            null),
+        ('cold_place', 'delete', 'rows', '{memory_id}', '{}', '{content_hash,moved_at,language,length}', null),
+        ('memory_history', 'delete', 'rows', '{memory_id}', '{content,tags,metadata,session_id,reason}',
+            '{version,content_hash,language,lexemes,frequencies,kind,importance,confidence,privacy_level,provenance,position,occurred_at,valid_from,valid_until,recorded_at,superseded_at,pinned,tier,change,remains_until,retracted_at}',
+            null),
+        ('hot_memory', 'delete', 'derived', '{memory_id}', '{}', '{}', null),
+        ('corpus', 'delete', 'derived', '{}', '{}', '{language,slot,documents,tokens,unfolded}', null),
+        ('quarantine', 'delete', 'rows', '{}', '{memory,source}', '{quarantine_id,recorded_at,recorded_by}', null),
+        ('scratchpad_promotion', 'delete', 'rows', '{memory_id}', '{}', '{scratchpad_id,entry_id,created}', null),
+        ('scratchpad_contradiction', 'delete', 'rows', '{}', '{description,resolution}',
+            '{scratchpad_id,contradiction_id,finding_1,finding_2,agent,kept,resolved_by,resolved_at,added_at}', null),
+        ('scratchpad_entry', 'delete', 'rows', '{}', '{type,content,source,criteria,gaps,input,output,error,metadata}',
+            '{scratchpad_id,entry_id,kind,agent,quality,status,uncertainty,basis,question_id,for_agent,duration,uses,added_at}',
+            null),
+        ('scratchpad_action', 'delete', 'rows', '{}', '{description,details,result,error}',
+            '{scratchpad_id,action_id,type,priority,status,parent_id,subject_id,for_agent,agent,attempts,max_attempts,lease_until,added_at,finished_at}',
+            null),
+        ('scratchpad_public_value', 'delete', 'rows', '{}', '{key,value}', '{scratchpad_id,agent,written_at,expires_at}',
+            null),
+        ('scratchpad_private_value', 'delete', 'rows', '{}', '{key,value}', '{scratchpad_id,agent,written_at}', null),
+        ('scratchpad_reference', 'delete', 'rows', '{}', '{key,value,metadata}',
+            '{scratchpad_id,kind,key_hash,agent,added_at}', null),
+        ('scratchpad_agent', 'delete', 'rows', '{}', '{}', '{scratchpad_id,agent,token_hash,registered_at}', null),
+        ('scratchpad_change', 'delete', 'shown', '{}', '{subject_id}',
+            '{scratchpad_id,change_id,sequence,changed_at,subject,operation,status,agent}',
+            'an import is a change of its own, and is logged'),
+        ('scratchpad_sequence', 'delete', 'rows', '{}', '{}', '{scratchpad_id,sequence,announced}', null),
+        ('scratchpad', 'delete', 'rows', '{}', '{goal,session_id,project,metadata,reason}',
+            '{scratchpad_id,status,opened_at,closed_at,promoted_at}', null),
+        ('scratchpad_weights', 'delete', 'rows', '{}', '{project}', '{observations,reasoning,coverage}', null),
+        ('warm_prefix', 'delete', 'shown', '{}', '{name}',
+            '{model,backend,kind,content_hash,tokens,state,warm_ms,warm_until,pinned_until,uses,last_used_at,created_at}',
+            'what is warm in inference servers elsewhere'),
+        ('tool_latency', 'delete', 'rows', '{}', '{}', '{tool,latencies_ms}', null),
+        ('cache_question', 'delete', 'derived', '{}', '{question}',
+            '{namespace,key_hash,settings,model,facts,embedding}', 'caches are filled again'),
+        ('cache_tag', 'delete', 'derived', '{}', '{}', '{tag,key_hash}', 'caches are filled again'),
+        ('cache_entry', 'delete', 'derived', '{}', '{key,settings,value}',
+            '{key_hash,namespace,stamp,seen,tags,success,confidence,success_rate,outcomes,bytes,stored_at,used_at,expires_at}',
+            'caches are filled again'),
+        ('cache_lease', 'delete', 'derived', '{}', '{}', '{key_hash,namespace,lease,seen,leased_at,expires_at}',
+            'caches are filled again'),
+        ('cache_usage', 'delete', 'derived', '{}', '{}', '{namespace,slot,entries,bytes}',
+            'caches are filled again'),
+        ('cache_mark', 'delete', 'derived', '{}', '{}', '{mark,prefix,xid,noticed_at}', 'caches are filled again'),
+        ('access_grant', 'delete', 'rows', '{}', '{}',
+            '{grant_id,grantee,role,segments,purposes,granted_at,granted_by,expires_at,revoked_at}', null),
+        ('user_setting', 'reset', 'rows', '{}', '{preferences}',
+            '{settings_version,memory_enabled,max_memories,retention_days,default_privacy_level,on_identifier,updated_at}',
+            'who has switched memory off has not switched it on by being forgotten'),
+        ('consent', 'keep', 'rows', '{}', '{}', '{type,recorded_at,state,document_version,expires_at,recorded_by}',
+            'proof of what was allowed, and a no stays a no; no content'),
+        ('permission', 'keep', 'derived', '{}', '{}', '{operation,audience,allowed_until,decided_by}',
+            'follows from the consents'),
+        ('legal_hold', 'keep', 'keep', '{}', '{}',
+            '{hold_id,reason,placed_at,placed_by,released_at,released_by,release_reason}',
+            'the operator''s record, not the user''s data'),
+        ('erasure_receipt', 'keep', 'shown', '{}', '{}',
+            '{receipt_id,scope,reason,requested_by,erased_at,memory_ids,counts,tombstones,backups_until,audit}',
+            'proof of the erasure; no content'),
+        ('erasure_tombstone', 'keep', 'keep', '{}', '{}', '{key_id,digest,receipt_id,erased_at}',
+            'keeps what was erased from coming back; means nothing without the key of this server')
+    ) as t (name, on_erase, on_export, ids, texts, rest, why)
+$body$;
+comment on function memos_private.user_tables is
+    'Every table with rows of users: what erasure and export do with it, and which columns can hold content.';
