@@ -11,7 +11,7 @@ begin
     end loop;
 end
 $$;
-drop table if exists memos_private.erasure_tombstone;
-drop table if exists memos_private.erasure_receipt;
-drop table if exists memos_private.erasure_key;
+drop table if exists memos_private.erasure_tombstone cascade;
+drop table if exists memos_private.erasure_receipt cascade;
+drop table if exists memos_private.erasure_key cascade;
 delete from memos_private.setting where name = 'backup_retention_days';

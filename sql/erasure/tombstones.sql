@@ -106,7 +106,7 @@ as $body$
 declare
     v_key_id int;
 begin
-    lock table memos_private.erasure_key in exclusive mode;
+    perform pg_advisory_xact_lock(hashtextextended('memos.erasure_key', 0));
     insert into memos_private.erasure_key (key_id)
     select max(k.key_id) + 1 from memos_private.erasure_key as k
     returning key_id into v_key_id;

@@ -27,6 +27,7 @@ begin
             and not exists (
                 select from pg_constraint as k
                 where k.conrelid = c.oid and k.contype = 'c' and k.conkey = array[a.attnum]
+                    and a.atttypid = 'text'::regtype
             )
             and not exists (
                 select
