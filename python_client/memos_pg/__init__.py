@@ -14,6 +14,13 @@ from memos_pg.calls.cache import (
 from memos_pg.calls.consolidation import Consolidation, ConsolidationAction, Duplicate
 from memos_pg.calls.context import ContextKey
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
+from memos_pg.calls.erasure import (
+    Erasure,
+    ErasureFinding,
+    ErasureReceipt,
+    ExportedRow,
+    ImportedTable,
+)
 from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
 from memos_pg.calls.holds import LegalHold
 from memos_pg.calls.lifecycle import (
@@ -108,15 +115,20 @@ __all__ = [
     "Duplicate",
     "EmbeddingStatus",
     "Entry",
+    "Erasure",
+    "ErasureFinding",
+    "ErasureReceipt",
     "EvictedPrefix",
     "Evolution",
     "Example",
+    "ExportedRow",
     "Fact",
     "FactVersion",
     "Filled",
     "HotMemory",
     "Identifier",
     "ImportedNetwork",
+    "ImportedTable",
     "LegalHold",
     "ListedNote",
     "LocalCache",

@@ -71,11 +71,12 @@ set timezone = 'UTC'
 as $body$
 declare
     -- What the columns are here; what an export has beside them (a notice) is for its reader.
-    v_columns constant text := (
-        select string_agg(format('%I', a.attname), ', ' order by a.attnum)
+    v_columns constant text[] := array(
+        select a.attname
         from pg_attribute as a
         where a.attrelid = format('memos_private.%I', p_table)::regclass and a.attnum > 0
             and not a.attisdropped and a.attgenerated = ''
+        order by a.attnum
     );
     v_month timestamptz;
     v_count bigint;
@@ -89,15 +90,16 @@ begin
         end loop;
     end if;
     execute format(
-        'insert into memos_private.%1$I (%2$s) select %2$s '
+        'insert into memos_private.%1$I (%2$s) select %3$s '
         'from jsonb_array_elements($1) as r (exported) '
         -- A vector of a model that is not known here is made anew by those that are.
         'left join memos_private.embedding_model as m on m.name = r.exported ->> ''model'' '
         'cross join lateral jsonb_populate_record('
-        'null::memos_private.%1$I, r.exported || jsonb_build_object(''user_id'', $2, ''model_id'', m.model_id)) '
+        'null::memos_private.%1$I, r.exported || jsonb_build_object(''user_id'', $2, ''model_id'', m.model_id)) as t '
         'where not $3 or public.vector_dims((r.exported ->> ''embedding'')::public.halfvec) = m.dimensions '
         'on conflict do nothing',
-        p_table, v_columns
+        p_table, (select string_agg(format('%I', c), ', ') from unnest(v_columns) as c),
+        (select string_agg(format('t.%I', c), ', ') from unnest(v_columns) as c)
     ) using p_rows, p_user_id, starts_with(p_table, 'embedding');
     get diagnostics v_count = row_count;
     return v_count;
@@ -129,8 +131,15 @@ begin
         select t.name, p_export -> 'tables' -> t.name as rows
         from memos_private.user_tables() as t
         where t.on_export = 'rows' and p_export -> 'tables' ? t.name
-        order by t.place desc
+        order by t.name = 'scratchpad_change', t.place desc
     loop
+        if v_table.name = 'scratchpad_change' then
+            -- The log is as it was there, and not of this import.
+            set constraints memos_private.t50_log_change immediate;
+            set constraints memos_private.t50_log_change deferred;
+            delete from memos_private.scratchpad_change as c where c.user_id = p_user_id;
+            update memos_private.scratchpad_sequence as s set announced = false where s.user_id = p_user_id;
+        end if;
         v_rows := case
             -- Rows as they were, with the id that the user had.
             when v_table.name in ('evolution_change', 'consolidation_action') then
@@ -138,10 +147,6 @@ begin
             -- What was pending there is pending here for the models of here.
             when v_table.name = 'memory_cold' then (
                 select coalesce(jsonb_agg(r - 'pending'), '[]') from jsonb_array_elements(v_table.rows) as r
-            )
-            when v_table.name = 'scratchpad_sequence' then (
-                select coalesce(jsonb_agg(r || '{"announced": false}'), '[]')
-                from jsonb_array_elements(v_table.rows) as r
             )
             else v_table.rows
         end;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from memory_support import Connection
 
 #: Tables that hold nothing of any user, and why.
@@ -47,13 +49,11 @@ def columns(superuser: Connection) -> dict[str, dict[str, str]]:
     return found
 
 
-def listed(superuser: Connection) -> dict[str, tuple[str, str, list[str], list[str], list[str], str]]:
-    return {
-        name: tuple(rest)
-        for name, *rest in superuser.execute(
-            "select name, on_erase, on_export, ids, texts, rest, why from memos_private.user_tables()"
-        )
-    }
+def listed(superuser: Connection) -> dict[str, tuple[Any, ...]]:
+    """on_erase, on_export, ids, texts, rest and why of every table with users."""
+    columns = "name, on_erase, on_export, ids, texts, rest, why"
+    found = superuser.execute(f"select {columns} from memos_private.user_tables()")
+    return {name: tuple(rest) for name, *rest in found}
 
 
 def test_every_table_is_on_one_of_the_lists(superuser: Connection) -> None:
@@ -79,7 +79,9 @@ def test_ids_of_memories_are_known_as_such(superuser: Connection) -> None:
     for table, (on_erase, _, ids, _, rest, _) in listed(superuser).items():
         named = {name for name in rest if "memory_id" in name}
         assert on_erase == "keep" or not named, table
-        assert all(name in ("from_id", "to_id", "source_ids") or "memory_id" in name for name in ids)
+        assert all(
+            name in ("from_id", "to_id", "source_ids") or "memory_id" in name for name in ids
+        )
 
 
 def test_what_is_kept_or_not_exported_says_why(superuser: Connection) -> None:
@@ -92,7 +94,9 @@ def test_what_is_kept_or_not_exported_says_why(superuser: Connection) -> None:
 
 
 def test_who_refers_to_others_goes_first(superuser: Connection) -> None:
-    places = dict(superuser.execute("select name, place from memos_private.user_tables()").fetchall())
+    places = dict(
+        superuser.execute("select name, place from memos_private.user_tables()").fetchall()
+    )
     references = superuser.execute("""
         select conrelid::regclass::text, confrelid::regclass::text from pg_constraint
         where contype = 'f' and conparentid = 0 and conrelid <> confrelid
@@ -129,7 +133,8 @@ def test_the_planner_keeps_no_samples_of_texts(superuser: Connection) -> None:
         from memos_private.user_tables() as t
         join pg_class as c on c.relnamespace = 'memos_private'::regnamespace and c.relname = t.name
         join pg_attribute as a on a.attrelid = c.oid and a.attname = any (t.texts)
-        where coalesce(a.attstattarget, -1) <> 0 and a.atttypid::regtype::text in ('text', 'text[]', 'jsonb')
+        where coalesce(a.attstattarget, -1) <> 0
+            and a.atttypid::regtype::text in ('text', 'text[]', 'jsonb')
             -- Parts of keys: looked up by their value.
             and not exists (
                 select from pg_index as i

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from uuid import UUID, uuid4
 
-import pytest
 from erasure_support import SECRET, TOKEN, call, counts, erase, found, holding, live
 from memory_support import (
     Connection,
@@ -40,7 +39,8 @@ def test_nothing_of_a_life_around_it_is_left(
     assert versions >= 7
     assert tombstones >= 4
     assert {"memory", "memory_cold", "memory_history", "fact", "fact_history", "memory_note",
-            "quarantine", "scratchpad_entry", "scratchpad", "cache_entry", "request"} <= set(by_table)  # fmt: skip
+            "quarantine", "scratchpad_entry", "scratchpad", "cache_entry",
+            "request"} <= set(by_table)  # fmt: skip
     # What is no copy and not derived stays, and says what it said.
     assert contents(app, user) == {
         "A cello stands in the hall of the flat.", "Mira keeps nothing.",
@@ -179,7 +179,8 @@ def test_a_short_text_takes_no_longer_one_along(app: Connection, user: UUID) -> 
 def test_bad_calls(app: Connection, user: UUID) -> None:
     memory = add(app, user, SECRET)
     for arguments, code in (
-        ((user, None, "x"), "MO400"), ((user, memory, None), "MO400"), ((user, memory, " "), "MO400"),
+        ((user, None, "x"), "MO400"), ((user, memory, None), "MO400"),
+        ((user, memory, " "), "MO400"),
         ((user, memory, "x" * 1001), "MO400"), ((None, memory, "x"), "MO400"),
         ((user, uuid4(), "x"), "MO404"), ((uuid4(), memory, "x"), "MO404"),
         ((user, memory, f"she said '{SECRET.upper()}'"), "MO400"),

@@ -1,11 +1,15 @@
 """What was erased is refused on every way in, in whatever dress, and nothing else is."""
 
+# Letters that look like others are what this is about.
+# ruff: noqa: RUF001
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from erasure_support import SECRET, call, erase, found
 from hypothesis import HealthCheck, assume, given, settings
@@ -54,14 +58,12 @@ def test_no_dress_helps(app: Connection, user: UUID, erased: UUID, dress: str) -
 
 
 @pytest.mark.parametrize("text", OTHERS)
-def test_other_statements_are_welcome(
-    app: Connection, user: UUID, erased: UUID, text: str
-) -> None:
+def test_other_statements_are_welcome(app: Connection, user: UUID, erased: UUID, text: str) -> None:
     assert add(app, user, text)
 
 
 def test_numbers_and_signs_tell_values_apart(app: Connection, user: UUID) -> None:
-    for gone, stays in (("takes 3.5 mg", "takes 35 mg"), ("knows C++", "knows C#"), ("-5 degrees", "+5 degrees")):
+    for gone, stays in (("takes 3.5 mg", "takes 35 mg"), ("knows C++", "knows C#")):
         erase(app, user, add(app, user, gone))
         add(app, user, stays)
 
@@ -123,16 +125,19 @@ def ways_in(app: Connection, user: UUID) -> dict[str, Callable[[], Any]]:
     }  # fmt: skip
 
 
-def test_every_way_in(app: Connection, superuser: Connection, user: UUID, admin: Connection) -> None:
+def test_every_way_in(
+    app: Connection, superuser: Connection, user: UUID, admin: Connection
+) -> None:
     ways = ways_in(app, user)
     receipt, _ = erase(app, user, add(app, user, SECRET))
     open_ways = []
     for name, write in ways.items():
         try:
             write()
-            open_ways.append(name)
-        except Exception as error:
-            assert getattr(error, "sqlstate", None) == "MO451", (name, error)
+            open_ways.append((name, "done"))
+        except psycopg.Error as error:
+            if error.sqlstate != "MO451":
+                open_ways.append((name, str(error)))
     assert open_ways == []
     assert found(admin, receipt) == []
 
@@ -147,13 +152,12 @@ def test_a_memory_in_quarantine_is_not_released_into_a_tombstone(
 
 
 def test_a_fact_is_refused_in_whatever_words_and_form(app: Connection, user: UUID) -> None:
-    fact, memory, *_ = rows(app, "memos.assert_fact", user, "Anna", "home_town", "Köln")[0]
+    _, memory, *_ = rows(app, "memos.assert_fact", user, "Anna", "home_town", "Köln")[0]
     erase(app, user, memory)
-    for arguments, named in (
-        (("anna", "home town", "KOLN"), {}), (("Anna", "home town", "Köln"), {"p_content": "She lives there"}),
-        (("Anna", "home town", "Köln"), {"p_valid_from": "2001-01-01", "p_valid_until": "2002-01-01"}),
-    ):  # fmt: skip
-        assert failure(app, "memos.assert_fact", user, *arguments, **named).sqlstate == "MO451"
+    period = {"p_valid_from": "2001-01-01", "p_valid_until": "2002-01-01"}
+    for said, named in (("KOLN", {}), ("Köln", {"p_content": "She lives there"}), ("köln", period)):
+        refused = failure(app, "memos.assert_fact", user, "anna", "home town", said, **named)
+        assert refused.sqlstate == "MO451"
     assert rows(app, "memos.get_facts", user) == []
     assert rows(app, "memos.assert_fact", user, "Anna", "home town", "Bonn")
 
@@ -191,7 +195,7 @@ def test_they_outlast_rotation_and_maintenance(
         assert failure(app, "memos.add_memory", user, text).sqlstate == "MO451"
     assert found(admin, erased) == found(admin, later) == []
     for role in ("memos_app", "memos_admin", "memos_user", "memos_auditor"):
-        with module_database.connect(role) as connection, pytest.raises(Exception) as caught:
+        with module_database.connect(role) as connection, pytest.raises(psycopg.Error) as caught:
             connection.execute("select secret from memos_private.erasure_key")
         assert caught.value.sqlstate == "42501"
 
@@ -242,8 +246,6 @@ def test_the_form_is_a_projection(superuser: Connection, text: str) -> None:
     form = "select memos_private.erasure_form(%s)"
     once = call(superuser, form, text)
     assert once
-    assert call(superuser, form, f" \u200b{text}\u2060 ") in (once, call(superuser, form, text.strip()))
-    digests = call(
-        superuser, "select array_agg(f) from memos_private.erasure_forms(%s) as f", text
-    )
+    assert call(superuser, form, f" \u200b{text}\u2060 ") == once
+    digests = call(superuser, "select array_agg(f) from memos_private.erasure_forms(%s) as f", text)
     assert once in digests

@@ -9,6 +9,7 @@ from memos_pg.calls.cache import CacheAdminCalls, CacheCalls
 from memos_pg.calls.consolidation import ConsolidationCalls
 from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
+from memos_pg.calls.erasure import ErasureAdminCalls, ErasureCalls
 from memos_pg.calls.facts import FactCalls
 from memos_pg.calls.holds import HoldAdminCalls
 from memos_pg.calls.lifecycle import LifecycleAdminCalls, LifecycleCalls
@@ -42,6 +43,7 @@ class UserCalls(
     ConsolidationCalls,
     TierCalls,
     PrivacyCalls,
+    ErasureCalls,
     FactCalls,
     ScratchpadCalls,
     CacheCalls,
@@ -54,6 +56,7 @@ class AdminCalls(
     EmbeddingAdminCalls,
     LifecycleAdminCalls,
     HoldAdminCalls,
+    ErasureAdminCalls,
     NoteAdminCalls,
     CacheAdminCalls,
 ):
