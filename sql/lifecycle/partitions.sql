@@ -65,6 +65,7 @@ begin
         execute format('alter table %s enable row level security', v_partition);
         execute format('alter table %s force row level security', v_partition);
     end loop;
+    perform memos_private.protect_audit();
     perform memos_private.withhold_statistics();
 end
 $body$;
@@ -154,6 +155,7 @@ as $body$
 declare
     v_this_month constant timestamptz := date_trunc('month', now());
     v_kept_from constant timestamptz := memos_private.retention_start('history_retention_days', now());
+    v_audit_from constant timestamptz := memos_private.retention_start('audit_retention_days', now());
     v_table record;
 begin
     -- As make_partitions does: one at a time.
@@ -164,7 +166,8 @@ begin
             ('memos_private.memory_history', 'superseded_at', v_kept_from),
             ('memos_private.embedding_history', 'superseded_at', v_kept_from),
             ('memos_private.memory_cold', 'moved_at', '-infinity'),
-            ('memos_private.embedding_cold', 'moved_at', '-infinity')
+            ('memos_private.embedding_cold', 'moved_at', '-infinity'),
+            ('memos_private.audit_log', 'recorded_at', v_audit_from)
         ) as t (name, control, kept_from)
     loop
         perform memos_private.adopt_partitioned_table(v_table.name::regclass, v_table.control);
