@@ -26,6 +26,7 @@ begin
             end
         );
     end if;
+    perform memos_private.audit(null, 'memos_admin.set_setting');
     update memos_private.setting set value = p_value where name = p_name;
     if not found then
         perform memos_private.refuse_argument(

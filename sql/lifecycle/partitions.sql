@@ -211,7 +211,7 @@ comment on function memos_private.require_partitions is
     'A write must not fail because no maintenance ran for a year: makes the month''s partitions when '
     'they are missing, looking for the names that pg_partman gives them.';
 
-create or replace function memos_private.drop_history_partition(p_month timestamptz)
+create or replace function memos_private.drop_partitions(p_partitions regclass[])
 returns boolean
 language plpgsql
 volatile
@@ -222,15 +222,11 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '500ms'
 as $body$
 begin
-    execute (
-        select 'drop table ' || array_to_string(p.tables, ', ')
-        from memos_private.history_partitions() as p
-        where p.month = p_month
-    );
+    execute 'drop table ' || array_to_string(p_partitions, ', ');
     return true;
 exception when lock_not_available then
     return false;
 end
 $body$;
-comment on function memos_private.drop_history_partition is
-    'Drops a month of the history for good; false when somebody is reading the history just now.';
+comment on function memos_private.drop_partitions is
+    'Drops partitions for good; false when somebody is at their table just now.';

@@ -72,6 +72,7 @@ create or replace function memos_private.append_audit(
 returns memos_private.audit_place
 language plpgsql
 volatile
+security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
@@ -136,3 +137,31 @@ comment on function memos_private.audit is
     'in the same transaction. p_digest_of: a text of which a keyed digest is kept. p_purpose: default '
     'that of the signed context. Returns the place in the audit, null in a read-only transaction, where '
     'the server''s log has the row.';
+
+create or replace function memos_private.audit_each(
+    p_action text, p_is_read boolean, p_user_ids uuid[], p_object_ids uuid[]
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v record;
+begin
+    for v in
+        select o.user_id, array_agg(distinct o.object_id) as object_ids
+        from unnest(p_user_ids, p_object_ids) as o (user_id, object_id)
+        group by o.user_id
+        order by o.user_id
+    loop
+        if p_is_read then
+            perform memos_private.audit_read(v.user_id, p_action, v.object_ids);
+        else
+            perform memos_private.audit(v.user_id, p_action, v.object_ids);
+        end if;
+    end loop;
+end
+$body$;
+comment on function memos_private.audit_each is
+    'For jobs that work on several users at once: a row for each. The arrays name objects and whose they are.';
