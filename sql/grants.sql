@@ -47,6 +47,18 @@ grant usage on schema memos to memos_app, memos_user, memos_admin;
 grant usage on schema memos_admin to memos_admin;
 grant execute on function memos.user_id(text) to memos_admin;
 
+-- Auditors see the audit, and no content.
+grant usage on schema memos, memos_admin to memos_auditor;
+grant execute on function
+    memos.user_id(text),
+    memos_admin.accounting_of_disclosures(uuid, timestamptz, timestamptz),
+    memos_admin.anchor_audit(),
+    memos_admin.audit_anchors(timestamptz, timestamptz),
+    memos_admin.audit_entries(uuid, timestamptz, timestamptz, text, int, text, uuid),
+    memos_admin.audit_status(),
+    memos_admin.verify_audit(timestamptz, timestamptz)
+to memos_auditor;
+
 -- pg_partman acts as the owner of the tables that it keeps.
 grant usage, create on schema partman to memos_owner;
 grant select, insert, update, delete on all tables in schema partman to memos_owner;

@@ -25,6 +25,7 @@ begin
             'null, or 1 to 256 characters'
         );
     end if;
+    perform memos_private.audit(p_user_id, 'memos_admin.mint_context');
     v_payload := format(
         '2.%s.%s.%s.%s', v_key_id, p_user_id,
         ceil(extract(epoch from clock_timestamp() + p_ttl))::bigint,

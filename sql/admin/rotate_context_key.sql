@@ -14,6 +14,7 @@ begin
             'from 0 to 30 days, which is as long as a context can live'
         );
     end if;
+    perform memos_private.audit(null, 'memos_admin.rotate_context_key');
     -- One rotation at a time: each gets a key of its own, and every key but the newest retires.
     lock table memos_private.context_key in exclusive mode;
     delete from memos_private.context_key where retires_at <= clock_timestamp();
@@ -40,10 +41,11 @@ begin
     if p_key_id is null then
         perform memos_private.refuse_argument('p_key_id', 'it is null', 'see memos_admin.context_keys()');
     end if;
+    perform memos_private.audit(null, 'memos_admin.retire_context_key');
     lock table memos_private.context_key in exclusive mode;
     if p_key_id = (select max(k.key_id) from memos_private.context_key as k) then
         raise exception 'this key signs contexts'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('key %s is the newest', p_key_id),
                 hint = 'call memos_admin.rotate_context_key first';
     end if;

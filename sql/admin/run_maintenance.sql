@@ -9,6 +9,11 @@ begin
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     perform memos_admin.maintain_partitions();
     commit;
+    perform memos_admin.anchor_audit();
+    commit;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    perform memos_admin.expire_audit();
+    commit;
     call memos_admin.expire_memories();
     call memos_admin.expire_history();
     call memos_admin.expire_records();
@@ -29,7 +34,7 @@ begin
 end
 $body$;
 comment on procedure memos_admin.run_maintenance is
-    'What has to happen now and then (hourly to daily): partitions, retention, the inverted index, uses '
+    'What has to happen now and then (hourly to daily): partitions, the audit, retention, the inverted index, uses '
     'and tiers, scratchpads, caches, links, notes. Safe to run at any time; takes time in proportion to '
     'what changed.';
 

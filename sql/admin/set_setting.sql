@@ -7,6 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_form constant text := case
+        when p_name = 'audit_reads' then '^(buffered|durable|logged)$'
         when p_name like 'bm25%' then '^\d{1,3}(\.\d{1,9})?$'
         when p_name like any ('{%similarity,%retention,%quality}') then '^(0(\.\d{1,9})?|1)$'
         when p_name like any ('{%days,%hours}') then '^[1-9]\d{0,4}$'
@@ -17,6 +18,7 @@ begin
         perform memos_private.refuse_argument(
             'p_value', coalesce(format('it is %s', left(p_value, 200)), 'it is null'),
             case
+                when p_name = 'audit_reads' then 'buffered, durable or logged'
                 when p_name like 'bm25%' then 'a number from 0'
                 when p_name like any ('{%similarity,%retention,%quality}') then 'a number from 0 to 1'
                 when p_name like any ('{%days,%hours}') then 'a whole number from 1 to 99999'
@@ -24,6 +26,7 @@ begin
             end
         );
     end if;
+    perform memos_private.audit(null, 'memos_admin.set_setting');
     update memos_private.setting set value = p_value where name = p_name;
     if not found then
         perform memos_private.refuse_argument(

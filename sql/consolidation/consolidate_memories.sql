@@ -353,6 +353,7 @@ declare
     v_actions jsonb;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'consolidate_memories');
     perform memos_private.require_consent(p_user_id, 'deriving');
     if num_nulls(p_dry_run, p_merge, p_summarize, p_include_derived, p_set_aside_sources) > 0 then
         perform memos_private.refuse_argument(
@@ -430,6 +431,7 @@ declare
     v_action jsonb;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'merge_memories', p_memory_id || p_source_ids);
     perform memos_private.require_consent(p_user_id, 'deriving');
     if p_source_ids is null or cardinality(p_source_ids) not between 1 and 1000
         or array_position(p_source_ids, null) > 0 or p_memory_id = any (p_source_ids)
@@ -457,7 +459,7 @@ begin
     v_action := memos_private.merge_into(p_user_id, v_run_id, p_memory_id, p_source_ids, p_reason);
     if v_action is null or jsonb_array_length(v_action -> 'source_ids') < cardinality(p_source_ids) then
         raise exception 'these memories cannot be merged'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = 'one is pinned, a fact, cold, no longer valid, or of another privacy level',
                 hint = 'unpin it or move it first, or leave it out';
     end if;

@@ -82,6 +82,7 @@ begin
             'p_max_clusters', coalesce(format('it is %s', p_max_clusters), 'it is null'), '1 to 1000'
         );
     end if;
+    perform memos_private.audit(p_user_id, 'memos_admin.consolidate_batch');
     perform memos_private.lock_consolidation(p_user_id);
     -- Before it looks, less what it sets aside: what is written meanwhile counts as new the next time.
     select m.newest_memory_id, m.memories into v_newest_memory_id, v_memories

@@ -53,7 +53,7 @@ returns table (
     spelling real, meaning real, differences text[]
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, public, pg_temp
 set memos.user_id = ''
@@ -63,6 +63,7 @@ declare
     v_model memos_private.embedding_model;
     v_embedding public.halfvec := p_embedding;
     v_lane memos_private.lane;
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_limit(p_limit);
@@ -91,43 +92,48 @@ begin
             p_user_id, v_model.model_id, v_embedding, null, false, greatest(20, 2 * p_limit)
         );
     end if;
-    return query
-    select f.memory_id, f.version, f.content, f.kind,
-        case
-            when f.content_hash = memos_private.content_hash(p_content) then 'exact'
-            when f.differences = '{}' then 'same'
-            when coalesce(f.meaning, 0) > f.spelling then 'meaning'
-            else 'spelling'
-        end,
-        f.similarity, f.spelling, f.meaning, f.differences
-    from (
-        select m.memory_id, m.version, m.content, m.content_hash, m.kind, s.spelling, d.meaning, x.differences,
-            case when x.differences = '{}' then 1 else greatest(s.spelling, d.meaning) end::real as similarity
-        from memos_private.memory as m
-        left join (
-            -- Halves are rounded: the cosine of a vector with itself may be a little more than 1.
-            select l.memory_id, least(l.score, 1)::real as meaning
-            from unnest(v_lane.memory_ids, v_lane.scores) as l (memory_id, score)
-        ) as d on d.memory_id = m.memory_id
-        cross join lateral (select similarity(left(m.content, 10000), left(p_content, 10000))) as s (spelling)
-        cross join lateral (
-            select memos_private.differences(left(m.content, 20000), left(p_content, 20000))
-        ) as x (differences)
-        where m.user_id = p_user_id and m.memory_id = any (
-            memos_private.lexical_neighbours(
-                p_user_id, memos_private.text_search_language(p_language), left(p_content, 20000),
-                greatest(20, 4 * p_limit)
+    for memory_id, version, content, kind, match, similarity, spelling, meaning, differences in
+        select f.memory_id, f.version, f.content, f.kind,
+            case
+                when f.content_hash = memos_private.content_hash(p_content) then 'exact'
+                when f.differences = '{}' then 'same'
+                when coalesce(f.meaning, 0) > f.spelling then 'meaning'
+                else 'spelling'
+            end,
+            f.similarity, f.spelling, f.meaning, f.differences
+        from (
+            select m.memory_id, m.version, m.content, m.content_hash, m.kind, s.spelling, d.meaning, x.differences,
+                case when x.differences = '{}' then 1 else greatest(s.spelling, d.meaning) end::real as similarity
+            from memos_private.memory as m
+            left join (
+                -- Halves are rounded: the cosine of a vector with itself may be a little more than 1.
+                select l.memory_id, least(l.score, 1)::real as meaning
+                from unnest(v_lane.memory_ids, v_lane.scores) as l (memory_id, score)
+            ) as d on d.memory_id = m.memory_id
+            cross join lateral (select similarity(left(m.content, 10000), left(p_content, 10000))) as s (spelling)
+            cross join lateral (
+                select memos_private.differences(left(m.content, 20000), left(p_content, 20000))
+            ) as x (differences)
+            where m.user_id = p_user_id and m.memory_id = any (
+                memos_private.lexical_neighbours(
+                    p_user_id, memos_private.text_search_language(p_language), left(p_content, 20000),
+                    greatest(20, 4 * p_limit)
+                )
+                || v_lane.memory_ids
+                || array(
+                    select h.memory_id from memos_private.memory as h
+                    where h.user_id = p_user_id and h.content_hash = memos_private.content_hash(p_content)
+                )
             )
-            || v_lane.memory_ids
-            || array(
-                select h.memory_id from memos_private.memory as h
-                where h.user_id = p_user_id and h.content_hash = memos_private.content_hash(p_content)
-            )
-        )
-    ) as f
-    where f.similarity >= p_min_similarity
-    order by (f.content_hash = memos_private.content_hash(p_content)) desc, f.similarity desc, f.memory_id
-    limit p_limit;
+        ) as f
+        where f.similarity >= p_min_similarity
+        order by (f.content_hash = memos_private.content_hash(p_content)) desc, f.similarity desc, f.memory_id
+        limit p_limit
+    loop
+        v_ids := v_ids || memory_id;
+        return next;
+    end loop;
+    perform memos_private.audit_read(p_user_id, 'find_duplicates', v_ids, p_content);
 end
 $body$;
 comment on function memos.find_duplicates is

@@ -15,6 +15,7 @@ declare
     v_count int := 0;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'undo_consolidation', array[p_run_id]);
     perform memos_private.lock_consolidation(p_user_id);
     select * into v_run
     from memos_private.consolidation_run as r
@@ -22,12 +23,12 @@ begin
     for update;
     if not found then
         raise exception 'consolidation not found'
-            using errcode = 'MO404', detail = format('the user has no consolidation %s', p_run_id),
+            using errcode = memos_private.audit_failure('MO404'), detail = format('the user has no consolidation %s', p_run_id),
                 hint = 'memos.list_consolidations shows them';
     end if;
     if v_run.undone_at is not null then
         raise exception 'the consolidation is undone already'
-            using errcode = 'MO409', detail = format('since %s', v_run.undone_at),
+            using errcode = memos_private.audit_failure('MO409'), detail = format('since %s', v_run.undone_at),
                 hint = 'nothing is left to undo';
     end if;
     v_source_ids := array(
@@ -106,7 +107,7 @@ returns table (
     run_id uuid, created_at timestamptz, undone_at timestamptz, parameters jsonb, actions jsonb
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
@@ -114,6 +115,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'list_consolidations');
     perform memos_private.require_limit(p_limit);
     return query
     select r.run_id, r.created_at, r.undone_at, r.parameters, (

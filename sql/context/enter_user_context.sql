@@ -43,13 +43,13 @@ begin
     if v_token <> '' then
         if memos_private.verify_context(v_token) <> p_user_id then
             raise exception 'this session is bound to another user'
-                using errcode = 'MO403',
+                using errcode = memos_private.audit_refusal('MO403', p_user_id),
                     detail = format('the call names user %s', p_user_id),
                     hint = 'a signed context opens the rows of its own user only';
         end if;
     elsif not memos_private.may_name_users() then
         raise exception 'no user context'
-            using errcode = 'MO001',
+            using errcode = memos_private.audit_refusal('MO001', p_user_id),
                 detail = format('role %s has to present a signed context', memos_private.caller()),
                 hint = 'call memos.use_context with a token from memos_admin.mint_context first';
     elsif v_token is not null and memos_private.is_bound() then

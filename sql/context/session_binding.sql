@@ -9,7 +9,7 @@ as $body$
 begin
     if current_setting('transaction_read_only')::boolean then
         raise exception 'this session cannot be bound in a read-only transaction'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_refusal('MO409', null),
                 detail = format('%s may name any user, so that its binding is written down', session_user),
                 hint = 'bind sessions of memos_user there: they need no record';
     end if;
@@ -52,7 +52,7 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     raise exception 'this session is bound to a user'
-        using errcode = 'MO403',
+        using errcode = memos_private.audit_refusal('MO403', null),
             detail = 'its signed context was taken away',
             hint = 'present a context again: memos.use_context';
 end

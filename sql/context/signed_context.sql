@@ -44,14 +44,14 @@ begin
         ))
     then
         raise exception 'the signed context is not valid'
-            using errcode = 'MO403',
+            using errcode = memos_private.audit_refusal('MO403', null),
                 detail = 'its form or its signature is wrong, or its key is gone',
                 hint = 'ask for a new one: memos_admin.mint_context';
     end if;
     v_expires_at := to_timestamp(v_parts[4]::bigint);
     if clock_timestamp() >= v_expires_at then
         raise exception 'the signed context has expired'
-            using errcode = 'MO403',
+            using errcode = memos_private.audit_refusal('MO403', null),
                 detail = format('it was valid until %s', v_expires_at),
                 hint = 'ask for a new one: memos_admin.mint_context';
     end if;

@@ -33,6 +33,8 @@ declare
     v_now constant timestamptz := clock_timestamp();
     v_max_attempts constant int := memos_private.setting('embedding_max_attempts');
     v_model memos_private.embedding_model;
+    v_user_ids uuid[] := '{}';
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.require_worker(p_worker);
     if p_limit is null or p_limit not between 1 and 10000 then
@@ -48,39 +50,45 @@ begin
     if p_model is not null then
         v_model := memos_private.require_embedding_model(p_model);
     end if;
-    return query
-    with due as (
-        select q.user_id, q.memory_id, q.model_id, q.attempts
-        from memos_private.embedding_queue as q
-        where q.failed_at is null and q.available_at <= v_now
-            and (p_model is null or q.model_id = v_model.model_id)
-        order by q.available_at, q.user_id, q.memory_id
-        limit p_limit
-        for update skip locked
-    ),
-    claimed as (
-        -- A worker that dies with its claim leaves an attempt behind and nothing else.
-        update memos_private.embedding_queue as q
-        set worker = p_worker, available_at = v_now + p_lease, attempts = q.attempts + 1,
-            failed_at = case when q.attempts >= v_max_attempts then v_now end,
-            last_error = case when q.attempts >= v_max_attempts
-                then coalesce(q.last_error, 'every claim of it expired') else q.last_error end,
-            version = m.version,
-            passages = (
-                select count(*)
-                from memos_private.passages(m.content, (d.options ->> 'window_chars')::int)
-            )
-        from due
-        join memos_private.memory as m on m.user_id = due.user_id and m.memory_id = due.memory_id
-        join memos_private.embedding_model as d on d.model_id = due.model_id
-        where q.user_id = due.user_id and q.memory_id = due.memory_id and q.model_id = due.model_id
-        returning q.user_id, q.memory_id, q.version, q.failed_at, d.name, d.options, m.content
-    )
-    select c.user_id, c.memory_id, c.version, c.name, p.passage, p.content
-    from claimed as c
-    cross join lateral memos_private.passages(c.content, (c.options ->> 'window_chars')::int) as p
-    where c.failed_at is null
-    order by c.user_id, c.memory_id, c.name, p.passage;
+    for user_id, memory_id, version, model, passage, content in
+        with due as (
+            select q.user_id, q.memory_id, q.model_id, q.attempts
+            from memos_private.embedding_queue as q
+            where q.failed_at is null and q.available_at <= v_now
+                and (p_model is null or q.model_id = v_model.model_id)
+            order by q.available_at, q.user_id, q.memory_id
+            limit p_limit
+            for update skip locked
+        ),
+        claimed as (
+            -- A worker that dies with its claim leaves an attempt behind and nothing else.
+            update memos_private.embedding_queue as q
+            set worker = p_worker, available_at = v_now + p_lease, attempts = q.attempts + 1,
+                failed_at = case when q.attempts >= v_max_attempts then v_now end,
+                last_error = case when q.attempts >= v_max_attempts
+                    then coalesce(q.last_error, 'every claim of it expired') else q.last_error end,
+                version = m.version,
+                passages = (
+                    select count(*)
+                    from memos_private.passages(m.content, (d.options ->> 'window_chars')::int)
+                )
+            from due
+            join memos_private.memory as m on m.user_id = due.user_id and m.memory_id = due.memory_id
+            join memos_private.embedding_model as d on d.model_id = due.model_id
+            where q.user_id = due.user_id and q.memory_id = due.memory_id and q.model_id = due.model_id
+            returning q.user_id, q.memory_id, q.version, q.failed_at, d.name, d.options, m.content
+        )
+        select c.user_id, c.memory_id, c.version, c.name, p.passage, p.content
+        from claimed as c
+        cross join lateral memos_private.passages(c.content, (c.options ->> 'window_chars')::int) as p
+        where c.failed_at is null
+        order by c.user_id, c.memory_id, c.name, p.passage
+    loop
+        v_user_ids := v_user_ids || user_id;
+        v_ids := v_ids || memory_id;
+        return next;
+    end loop;
+    perform memos_private.audit_each('memos_admin.claim_embeddings', true, v_user_ids, v_ids);
 end
 $body$;
 comment on function memos_admin.claim_embeddings is
@@ -148,6 +156,10 @@ begin
         );
     end if;
 
+    perform memos_private.audit_each(
+        'memos_admin.complete_embeddings', false, array_agg(r.user_id), array_agg(r.memory_id)
+    )
+    from memos_private.embedding_results(p_results) as r;
     -- Memory before queue, as every writer does: a worker and a user never wait for each other in a ring.
     perform from memos_private.memory as m
     where (m.user_id, m.memory_id)

@@ -39,6 +39,7 @@ begin
     if p_name is null then
         perform memos_private.refuse_argument('p_name', 'it is null', 'the name of a registered model');
     end if;
+    perform memos_private.audit(null, 'memos_admin.retire_embedding_model');
     perform set_config('lock_timeout', '5s', true);
     -- Who writes now may know the model; who writes after this commit does not.
     perform pg_advisory_xact_lock(hashtextextended('memos.embedding_model', 0));
@@ -48,7 +49,7 @@ begin
     end if;
     if v_model.is_default then
         raise exception 'the default embedding model cannot be dropped'
-            using errcode = 'MO409', detail = format('model "%s"', p_name),
+            using errcode = memos_private.audit_failure('MO409'), detail = format('model "%s"', p_name),
                 hint = 'switch to another one with memos_admin.set_default_embedding_model first';
     end if;
     update memos_private.embedding_model
@@ -105,6 +106,7 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     perform memos_private.require_retired_model(p_model_id);
+    perform memos_private.audit(null, 'memos_admin.forget_embedding_model');
     -- What users without statistics have, and what was being written during the steps before.
     delete from memos_private.embedding_queue as q where q.model_id = p_model_id;
     delete from memos_private.embedding as e where e.model_id = p_model_id;

@@ -47,6 +47,7 @@ begin
             'a whole number from 16 to 9999999'
         );
     end if;
+    perform memos_private.audit(null, 'memos_admin.register_embedding_model');
     if p_provider in ('hash', 'http')
         and to_regprocedure(format('memos_private.%s_embedding', p_provider)::text || case p_provider
             when 'hash' then '(text[], integer)' else '(text[], integer, jsonb)' end) is null
@@ -69,7 +70,7 @@ begin
     perform pg_advisory_xact_lock(hashtextextended('memos.embedding_model', 0));
     if exists (select from memos_private.embedding_model as m where m.name = p_name) then
         raise exception 'the embedding model is registered already'
-            using errcode = 'MO409', detail = format('model "%s"', p_name),
+            using errcode = memos_private.audit_failure('MO409'), detail = format('model "%s"', p_name),
                 hint = 'register a changed model under a new name: vectors of both would not compare';
     end if;
     insert into memos_private.embedding_model (
@@ -113,6 +114,7 @@ begin
     if p_name is null then
         perform memos_private.refuse_argument('p_name', 'it is null', 'the name of a registered model');
     end if;
+    perform memos_private.audit(null, 'memos_admin.set_default_embedding_model');
     v_model := memos_private.require_embedding_model(p_name);
     perform set_config('lock_timeout', '5s', true);
     perform pg_advisory_xact_lock(hashtextextended('memos.embedding_model', 0));
@@ -121,7 +123,7 @@ begin
     where q.model_id = v_model.model_id;
     if v_missing > 0 and not coalesce(p_force, false) then
         raise exception 'the backfill of the embedding model is not complete'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('%s memories have no vector of model "%s"', v_missing, p_name),
                 hint = 'run call memos_admin.embed_pending() or a worker first, or pass p_force => true';
     end if;

@@ -139,7 +139,7 @@ begin
     perform memos_private.require_vector_index_options(p_m, p_ef_construction);
     if memos_private.has_vector_index(v_model) then
         raise exception 'the embedding model has a vector index already'
-            using errcode = 'MO409', detail = format('model "%s"', v_model.name),
+            using errcode = memos_private.audit_failure('MO409'), detail = format('model "%s"', v_model.name),
                 hint = 'call memos_admin.reindex_vector_index to build it anew';
     end if;
     perform memos_private.build_vector_index(
@@ -255,7 +255,7 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     raise exception 'the embedding model has no vector index'
-        using errcode = 'MO404', detail = format('model "%s"', p_model.name),
+        using errcode = memos_private.audit_failure('MO404'), detail = format('model "%s"', p_model.name),
             hint = 'build one with memos_admin.create_vector_index';
 end
 $body$;

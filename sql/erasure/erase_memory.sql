@@ -8,7 +8,7 @@ begin
     perform memos_private.require_hold_reason(p_reason);
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'what others have just written has to be seen'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('the transaction is %s', current_setting('transaction_isolation')),
                 hint = 'erase in a transaction that is read committed';
     end if;

@@ -15,7 +15,7 @@ begin
     where r.receipt_id = p_receipt_id;
     if not found then
         raise exception 'erasure receipt not found'
-            using errcode = 'MO404',
+            using errcode = memos_private.audit_failure('MO404'),
                 detail = format('there is no receipt %s', p_receipt_id),
                 hint = 'memos.erasure_receipts lists those of a user';
     end if;
@@ -30,7 +30,7 @@ returns table (
     counts jsonb, tombstones int, backups_until timestamptz, audit jsonb
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -40,6 +40,7 @@ as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_limit(p_limit);
+    perform memos_private.audit_read(p_user_id, 'erasure_receipts');
     return query
     select r.receipt_id, r.scope, r.reason, r.requested_by::text, r.erased_at, r.memory_ids, r.counts,
         r.tombstones, r.backups_until, r.audit
@@ -79,12 +80,15 @@ begin
     on conflict (user_id, key_id, digest) do update
     set receipt_id = excluded.receipt_id, erased_at = excluded.erased_at;
     get diagnostics v_receipt.tombstones = row_count;
+    v_receipt.audit := to_jsonb(memos_private.audit(
+        p_user_id, 'erase_' || p_scope, v_receipt.receipt_id || p_memory_ids
+    ));
     insert into memos_private.erasure_receipt select v_receipt.*;
     return v_receipt;
 end
 $body$;
 comment on function memos_private.write_receipt is
-    'The end of an erasure: tombstones for the digests (of the newest key), and the receipt.';
+    'The end of an erasure: tombstones for the digests (of the newest key), its place in the audit, the receipt.';
 
 create or replace function memos_private.newest_erasure_key()
 returns memos_private.erasure_key

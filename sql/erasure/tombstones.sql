@@ -84,7 +84,7 @@ begin
     limit 1;
     if found then
         raise exception 'this was erased, and is not stored again'
-            using errcode = 'MO451',
+            using errcode = memos_private.audit_failure('MO451'),
                 detail = format('%s: erased at %s, receipt %s', replace(p_what, '#', v_found.ordinal::text),
                     v_found.erased_at, v_found.receipt_id),
                 hint = 'leave it out; if the user wants it remembered after all, an operator lifts the '
@@ -110,6 +110,7 @@ begin
     insert into memos_private.erasure_key (key_id)
     select max(k.key_id) + 1 from memos_private.erasure_key as k
     returning key_id into v_key_id;
+    perform memos_private.audit(null, 'memos_admin.rotate_erasure_key');
     return v_key_id;
 end
 $body$;
@@ -160,6 +161,9 @@ begin
     if p_text !~ '\S' then
         perform memos_private.refuse_argument('p_text', 'it is blank', 'null (all of them), or the text');
     end if;
+    perform memos_private.audit(
+        v_user_id, 'memos_admin.lift_tombstones', array[p_receipt_id], p_text, p_reason
+    );
     return memos_private.lift_tombstones(v_user_id, p_receipt_id, p_text);
 end
 $body$;

@@ -41,10 +41,15 @@ rows 1
 set search_path = pg_catalog, pg_temp
 as $body$
 #variable_conflict use_column
+declare
+    v_receipt constant memos_private.erasure_receipt := memos_private.require_receipt(p_receipt_id);
 begin
+    perform memos_private.audit_read(
+        v_receipt.user_id, 'memos_admin.verify_erasure', array[p_receipt_id]
+    );
     return query
     select v.table_name, v.row_count, v.how
-    from memos_private.verify_erasure(memos_private.require_receipt(p_receipt_id)) as v
+    from memos_private.verify_erasure(v_receipt) as v
     order by v.table_name, v.how;
 end
 $body$;

@@ -44,13 +44,14 @@ comment on function memos_private.export_rows is
 create or replace function memos.export_user(p_user_id uuid)
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'export_user');
     return (
         select jsonb_build_object(
             'format', 'memos-user', 'version', 1, 'user_id', p_user_id,
@@ -66,7 +67,7 @@ begin
     );
 exception when program_limit_exceeded then
     raise exception 'the export is too large for one value'
-        using errcode = 'MO429',
+        using errcode = memos_private.audit_failure('MO429'),
             detail = 'one table of it has more than 256 MB as JSON',
             hint = 'take it in pieces: memos.export_user_rows';
 end
@@ -81,13 +82,14 @@ comment on function memos.export_user is
 create or replace function memos.export_user_rows(p_user_id uuid)
 returns table (table_name text, exported jsonb)
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'export_user_rows');
     return query select r.table_name, r.exported from memos_private.export_rows(p_user_id) as r;
 end
 $body$;

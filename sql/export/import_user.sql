@@ -52,7 +52,7 @@ begin
         into v_found using p_user_id;
         if v_found then
             raise exception 'the user is not empty'
-                using errcode = 'MO409',
+                using errcode = memos_private.audit_failure('MO409'),
                     detail = format('there are rows in table %s', v_name),
                     hint = 'import into a user without memories: a new id, or after memos.erase_user';
         end if;
@@ -158,7 +158,7 @@ begin
         exception
             when foreign_key_violation then
                 raise exception 'the export names what this server does not have'
-                    using errcode = 'MO409', detail = format('table %s: %s', v_table.name, sqlerrm),
+                    using errcode = memos_private.audit_failure('MO409'), detail = format('table %s: %s', v_table.name, sqlerrm),
                         hint = 'register the segments and types of consent that it uses first';
             when data_exception or integrity_constraint_violation or program_limit_exceeded then
                 perform memos_private.refuse_argument(
@@ -188,6 +188,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.require_user(p_user_id);
+    perform memos_private.audit(p_user_id, 'memos_admin.import_user');
     return query select i.table_name, i.imported from memos_private.import_user(p_user_id, p_export) as i;
 end
 $body$;

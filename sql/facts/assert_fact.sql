@@ -6,7 +6,7 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     raise exception 'a more trusted statement says otherwise'
-        using errcode = 'MO409',
+        using errcode = memos_private.audit_failure('MO409'),
             detail = format(
                 'fact %s: the value is "%s", said by %s with confidence %s, from %s until %s',
                 p_held.fact_id, p_held.value, p_held.provenance, p_held.confidence, lower(p_held.valid),
@@ -241,6 +241,7 @@ begin
     if p_memory_id is not null then
         perform memos.link_memories(p_user_id, v_fact.memory_id, p_memory_id, 'derived_from');
     end if;
+    perform memos_private.audit(p_user_id, 'assert_fact', array[v_fact.fact_id, v_fact.memory_id]);
     return query
     select v_fact.fact_id, v_fact.memory_id, lower(v_fact.valid), upper(v_fact.valid), v_change;
 end

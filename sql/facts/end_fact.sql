@@ -16,6 +16,7 @@ declare
     v_until timestamptz;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'end_fact', array[p_fact_id]);
     if p_fact_id is null then
         perform memos_private.refuse_argument('p_fact_id', 'it is null', 'memos.get_facts shows the ids');
     end if;

@@ -45,7 +45,7 @@ begin
         )
     ) then
         raise exception 'this memory is a fact'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('content and validity of memory %s say what the fact says', new.memory_id),
                 hint = 'memos.assert_fact with the same p_valid_from corrects the value, '
                     || 'memos.end_fact ends it, memos.retract_fact withdraws it';
@@ -119,7 +119,7 @@ begin
     from memos_private.store_memories(p_user_id, array[v_memory], p_model) as s;
     if not v_stored.created then
         raise exception 'another memory already has this content'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('memory %s', v_stored.memory_id),
                 hint = 'leave p_content out, or say it in other words; a memory that the fact was taken '
                     || 'from is p_memory_id';

@@ -69,7 +69,7 @@ returns table (
     importance real, pinned boolean, uses int, last_used_at timestamptz, tokens int
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 20
 set search_path = pg_catalog, pg_temp
@@ -105,6 +105,7 @@ begin
             v_fitting := v_fitting || v_row.memory_id;
         end if;
     end loop;
+    perform memos_private.audit_read(p_user_id, 'hot_memories', v_fitting);
     return query
     select f.place::int, m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata, m.importance,
         m.pinned, coalesce(u.uses, 0), u.last_used_at, memos_private.estimate_tokens(m.content)

@@ -9,7 +9,7 @@ as $body$
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'legal holds are read as they are now, not as of an earlier snapshot'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('the transaction is %s', current_setting('transaction_isolation')),
                 hint = 'call this in a transaction that is read committed';
     end if;
@@ -44,7 +44,7 @@ begin
         select from memos_private.legal_hold as h where h.user_id = p_user_id and h.released_at is null
     ) then
         raise exception 'the user is under a legal hold'
-            using errcode = 'MO451',
+            using errcode = memos_private.audit_failure('MO451'),
                 detail = 'nothing of the user may be deleted or erased until it is released',
                 hint = 'what is no longer true can be updated, which keeps what was said before; an operator '
                     'releases holds with memos_admin.release_legal_hold';
@@ -83,6 +83,7 @@ declare
 begin
     perform memos_private.require_user(p_user_id);
     perform memos_private.require_hold_reason(p_reason);
+    perform memos_private.audit(p_user_id, 'memos_admin.place_legal_hold');
     perform memos_private.lock_legal_holds();
     perform memos_private.lock_contents(p_user_id);
     insert into memos_private.legal_hold (user_id, hold_id, reason, placed_at, placed_by)
@@ -110,6 +111,7 @@ begin
             'memos_admin.legal_holds lists the holds'
         );
     end if;
+    perform memos_private.audit(p_user_id, 'memos_admin.release_legal_hold', array[p_hold_id]);
     perform memos_private.require_hold_reason(p_reason);
     update memos_private.legal_hold as h
     set released_at = greatest(clock_timestamp(), h.placed_at),
@@ -122,7 +124,7 @@ begin
         select from memos_private.legal_hold as h where h.user_id = p_user_id and h.hold_id = p_hold_id
     ) then
         raise exception 'legal hold not found'
-            using errcode = 'MO404',
+            using errcode = memos_private.audit_failure('MO404'),
                 detail = format('user %s has no hold %s', p_user_id, p_hold_id),
                 hint = 'memos_admin.legal_holds lists the holds';
     end if;
@@ -142,7 +144,7 @@ returns table (
     released_at timestamptz, released_by text, release_reason text
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -152,6 +154,7 @@ begin
     if p_include_released is null then
         perform memos_private.refuse_argument('p_include_released', 'it is null', 'true or false');
     end if;
+    perform memos_private.audit_read(p_user_id, 'memos_admin.legal_holds');
     return query
     select h.user_id, h.hold_id, h.reason, h.placed_at, h.placed_by, h.released_at, h.released_by,
         h.release_reason

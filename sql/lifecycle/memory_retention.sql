@@ -36,7 +36,7 @@ create or replace function memos.memory_retention(
 )
 returns double precision
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
@@ -47,6 +47,7 @@ declare
     v_retention double precision;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'memory_retention', array[p_memory_id]);
     if p_at is null or not isfinite(p_at) then
         perform memos_private.refuse_argument(
             'p_at', coalesce(format('it is %s', p_at), 'it is null'), 'a finite time'
@@ -81,7 +82,7 @@ returns table (
     tier text
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
@@ -89,6 +90,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'memory_usage');
     perform memos_private.require_limit(p_limit);
     return query
     with waiting as (

@@ -58,11 +58,12 @@ declare
     v_tier text;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'move_to_tier', array[p_memory_id]);
     if p_tier = 'cold' and exists (
         select from memos_private.fact as f where f.user_id = p_user_id and f.memory_id = p_memory_id
     ) then
         raise exception 'this memory is a fact'
-            using errcode = 'MO409', detail = format('memory %s is the value of an attribute', p_memory_id),
+            using errcode = memos_private.audit_failure('MO409'), detail = format('memory %s is the value of an attribute', p_memory_id),
                 hint = 'facts stay warm; memos.retract_fact withdraws one';
     end if;
     perform memos_private.share_embedding_models();

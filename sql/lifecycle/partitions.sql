@@ -65,6 +65,7 @@ begin
         execute format('alter table %s enable row level security', v_partition);
         execute format('alter table %s force row level security', v_partition);
     end loop;
+    perform memos_private.protect_audit();
     perform memos_private.withhold_statistics();
 end
 $body$;
@@ -154,6 +155,7 @@ as $body$
 declare
     v_this_month constant timestamptz := date_trunc('month', now());
     v_kept_from constant timestamptz := memos_private.retention_start('history_retention_days', now());
+    v_audit_from constant timestamptz := memos_private.retention_start('audit_retention_days', now());
     v_table record;
 begin
     -- As make_partitions does: one at a time.
@@ -164,7 +166,8 @@ begin
             ('memos_private.memory_history', 'superseded_at', v_kept_from),
             ('memos_private.embedding_history', 'superseded_at', v_kept_from),
             ('memos_private.memory_cold', 'moved_at', '-infinity'),
-            ('memos_private.embedding_cold', 'moved_at', '-infinity')
+            ('memos_private.embedding_cold', 'moved_at', '-infinity'),
+            ('memos_private.audit_log', 'recorded_at', v_audit_from)
         ) as t (name, control, kept_from)
     loop
         perform memos_private.adopt_partitioned_table(v_table.name::regclass, v_table.control);
@@ -208,7 +211,7 @@ comment on function memos_private.require_partitions is
     'A write must not fail because no maintenance ran for a year: makes the month''s partitions when '
     'they are missing, looking for the names that pg_partman gives them.';
 
-create or replace function memos_private.drop_history_partition(p_month timestamptz)
+create or replace function memos_private.drop_partitions(p_partitions regclass[])
 returns boolean
 language plpgsql
 volatile
@@ -219,15 +222,11 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '500ms'
 as $body$
 begin
-    execute (
-        select 'drop table ' || array_to_string(p.tables, ', ')
-        from memos_private.history_partitions() as p
-        where p.month = p_month
-    );
+    execute 'drop table ' || array_to_string(p_partitions, ', ');
     return true;
 exception when lock_not_available then
     return false;
 end
 $body$;
-comment on function memos_private.drop_history_partition is
-    'Drops a month of the history for good; false when somebody is reading the history just now.';
+comment on function memos_private.drop_partitions is
+    'Drops partitions for good; false when somebody is at their table just now.';

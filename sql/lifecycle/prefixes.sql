@@ -30,7 +30,7 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     raise exception 'prefix not found'
-        using errcode = 'MO404',
+        using errcode = memos_private.audit_failure('MO404'),
             detail = format('the user has registered no prefix "%s" of model "%s" at "%s"', p_name, p_model, p_backend),
             hint = 'memos.register_prefix first; memos.list_prefixes shows what there is';
 end

@@ -82,6 +82,7 @@ begin
             'one of memos_admin.due_partitions'
         );
     end if;
+    perform memos_private.audit(null, 'memos_admin.expire_partition');
     v_held := memos_private.held_users();
     if not exists (
         select from memos_private.memory_history as h
@@ -90,7 +91,9 @@ begin
         select from memos_private.embedding_history as h
         where h.superseded_at >= p_month and h.superseded_at < v_until and h.user_id = any (v_held)
     ) then
-        return case when memos_private.drop_history_partition(p_month) then 'dropped' else 'busy' end;
+        return case when memos_private.drop_partitions((
+            select p.tables from memos_private.history_partitions() as p where p.month = p_month
+        )) then 'dropped' else 'busy' end;
     end if;
     -- One partition each, in which a row's place is its identity.
     delete from memos_private.embedding_history as h
@@ -203,6 +206,9 @@ begin
         for update skip locked
     ));
     get diagnostics v_facts = row_count;
+    if v_requests + v_searches + v_facts > 0 then
+        perform memos_private.audit(null, 'memos_admin.expire_records_batch');
+    end if;
     return v_requests + v_searches + v_facts;
 end
 $body$;

@@ -22,6 +22,7 @@ begin
             'why, in at most 1000 characters: the next one will want to know'
         );
     end if;
+    perform memos_private.audit(null, 'memos_admin.set_retention');
     -- Nobody counts uses meanwhile: else they would be reckoned by what was set before.
     lock table memos_private.retention_parameter in exclusive mode;
     insert into memos_private.retention_parameter as p (kind, stability_days, reason)

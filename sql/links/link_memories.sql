@@ -18,6 +18,7 @@ declare
     v_created boolean;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'link_memories', array[p_from, p_to]);
     perform memos_private.require_link(p_from, p_to, p_type);
     perform memos_private.require_fraction('p_weight', p_weight);
     perform memos_private.recall_memories(p_user_id, array[p_from, p_to]);
@@ -76,6 +77,7 @@ declare
     v_turned constant boolean := memos_private.is_symmetric(p_type) and p_to < p_from;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'unlink_memories', array[p_from, p_to]);
     perform memos_private.require_link(p_from, p_to, p_type);
     delete from memos_private.memory_link as l
     where l.user_id = p_user_id

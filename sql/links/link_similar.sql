@@ -202,6 +202,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'link_similar');
     perform memos_private.require_consent(p_user_id, 'deriving');
     return memos_private.link_similar(p_user_id, p_limit, p_min_similarity, p_max_links);
 end
@@ -229,6 +230,7 @@ begin
     if not memos_private.has_consent(p_user_id, 'deriving') then
         return 0;  -- they wait, in case the user consents again
     end if;
+    perform memos_private.audit(p_user_id, 'memos_admin.link_similar_batch');
     return memos_private.link_similar(p_user_id, p_limit, p_min_similarity, p_max_links);
 end
 $body$;

@@ -4,7 +4,7 @@ returns table (
     content text
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -13,6 +13,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'list_links', array[p_memory_id]);
     return query
     select m.memory_id, l.direction, l.type, l.weight, l.origin, l.created_at, m.content
     from (

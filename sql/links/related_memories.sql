@@ -68,7 +68,7 @@ returns table (
     memory_id uuid, depth int, weight double precision, path uuid[], types text[], content text
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -77,6 +77,7 @@ as $body$
 #variable_conflict use_column
 declare
     v_type text;
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_consent(p_user_id, 'recalling');
@@ -97,13 +98,18 @@ begin
     ) then
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;
-    return query
-    select p.memory_id, cardinality(p.types), p.weight, p.path, p.types, m.content
-    from unnest(
-        memos_private.best_paths(p_user_id, p_memory_id, p_types, p_max_depth, p_min_weight)
-    ) as p
-    join memos_private.memory_of_any_tier as m on m.user_id = p_user_id and m.memory_id = p.memory_id
-    order by p.weight desc, cardinality(p.types), p.memory_id;
+    for memory_id, depth, weight, path, types, content in
+        select p.memory_id, cardinality(p.types), p.weight, p.path, p.types, m.content
+        from unnest(
+            memos_private.best_paths(p_user_id, p_memory_id, p_types, p_max_depth, p_min_weight)
+        ) as p
+        join memos_private.memory_of_any_tier as m on m.user_id = p_user_id and m.memory_id = p.memory_id
+        order by p.weight desc, cardinality(p.types), p.memory_id
+    loop
+        v_ids := v_ids || memory_id;
+        return next;
+    end loop;
+    perform memos_private.audit_read(p_user_id, 'related_memories', v_ids);
 end
 $body$;
 comment on function memos.related_memories is

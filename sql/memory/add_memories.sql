@@ -20,6 +20,7 @@ declare
     v_bad record;
     v_now constant timestamptz := clock_timestamp();
     v_memories memos_private.memory_input[];
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(p_user_id);
     if p_memories is null or jsonb_typeof(p_memories) <> 'array' then
@@ -101,9 +102,14 @@ begin
             'p_memories', sqlerrm, 'each key takes the type of the argument of add_memory'
         );
     end;
-    return query
-    select s.ordinal, s.memory_id, s.created
-    from memos_private.store_memories(p_user_id, v_memories, p_model) as s;
+    for ordinal, memory_id, created in
+        select s.ordinal, s.memory_id, s.created
+        from memos_private.store_memories(p_user_id, v_memories, p_model) as s
+    loop
+        v_ids := v_ids || memory_id;
+        return next;
+    end loop;
+    perform memos_private.audit(p_user_id, 'add_memories', v_ids);
 end
 $body$;
 comment on function memos.add_memories is

@@ -33,9 +33,11 @@ begin
         p_kind, p_tags, p_metadata, p_importance, p_confidence, p_privacy_level, p_provenance,
         p_session_id, p_position, p_occurred_at, null, null, p_request_id, p_embedding
     );
-    return (
+    v_memory.memory_id := (
         select s.memory_id from memos_private.store_memories(p_user_id, array[v_memory], p_model) as s
     );
+    perform memos_private.audit(p_user_id, 'add_memory', array[v_memory.memory_id]);
+    return v_memory.memory_id;
 end
 $body$;
 comment on function memos.add_memory is

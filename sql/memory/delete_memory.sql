@@ -52,6 +52,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'delete_memory', array[p_memory_id]);
     if p_memory_id is null then
         perform memos_private.refuse_argument('p_memory_id', 'it is null', 'pass the id of a memory');
     end if;

@@ -9,7 +9,7 @@ begin
         perform memos_private.refuse_argument('p_memory_id', 'it is null', 'pass the id of a memory');
     end if;
     raise exception 'memory not found'
-        using errcode = 'MO404',
+        using errcode = memos_private.audit_failure('MO404', array[p_memory_id]),
             detail = format('the user has no memory %s at that time', p_memory_id),
             hint = 'memos.list_memories shows the ids; memos.memory_history shows deleted ones';
 end
@@ -29,7 +29,7 @@ returns table (
     pinned boolean, tier text
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 1
 set search_path = pg_catalog, pg_temp
@@ -40,6 +40,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'get_memory', array[p_memory_id]);
     return query
     select a.memory_id, a.version, v.content, v.kind, v.tags, v.metadata, v.importance, v.confidence,
         v.privacy_level, v.provenance, v.session_id, v.position, v.occurred_at, v.valid_from,

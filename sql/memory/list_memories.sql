@@ -32,42 +32,57 @@ returns table (
     pinned boolean, tier text
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 #variable_conflict use_column
+declare
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_limit(p_limit);
     if p_include_cold is null then
         perform memos_private.refuse_argument('p_include_cold', 'it is null', 'true or false');
     elsif p_include_cold then
-        return query
-        select m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata, m.importance, m.confidence,
-            m.privacy_level, m.provenance, m.session_id, m.position, m.occurred_at, m.valid_from,
-            m.valid_until, m.recorded_at, m.pinned, m.tier
-        from memos_private.memory_of_any_tier as m
-        where m.user_id = p_user_id
-            and m.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-            and (p_kinds is null or m.kind = any (p_kinds))
-            and (p_tags is null or m.tags @> p_tags)
-        order by m.memory_id desc
-        limit p_limit;
-        return;
+        for memory_id, version, content, kind, tags, metadata, importance, confidence, privacy_level,
+            provenance, session_id, "position", occurred_at, valid_from, valid_until, recorded_at, pinned,
+            tier in
+            select m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata, m.importance, m.confidence,
+                m.privacy_level, m.provenance, m.session_id, m.position, m.occurred_at, m.valid_from,
+                m.valid_until, m.recorded_at, m.pinned, m.tier
+            from memos_private.memory_of_any_tier as m
+            where m.user_id = p_user_id
+                and m.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+                and (p_kinds is null or m.kind = any (p_kinds))
+                and (p_tags is null or m.tags @> p_tags)
+            order by m.memory_id desc
+            limit p_limit
+        loop
+            v_ids := v_ids || memory_id;
+            return next;
+        end loop;
+    else
+        for memory_id, version, content, kind, tags, metadata, importance, confidence, privacy_level,
+            provenance, session_id, "position", occurred_at, valid_from, valid_until, recorded_at, pinned,
+            tier in
+            select m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata, m.importance, m.confidence,
+                m.privacy_level, m.provenance, m.session_id, m.position, m.occurred_at, m.valid_from,
+                m.valid_until, m.recorded_at, m.pinned, m.tier
+            from memos_private.memory as m
+            where m.user_id = p_user_id
+                and m.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+                and (p_kinds is null or m.kind = any (p_kinds))
+                and (p_tags is null or m.tags @> p_tags)
+            order by m.memory_id desc
+            limit p_limit
+        loop
+            v_ids := v_ids || memory_id;
+            return next;
+        end loop;
     end if;
-    return query
-    select m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata, m.importance, m.confidence,
-        m.privacy_level, m.provenance, m.session_id, m.position, m.occurred_at, m.valid_from,
-        m.valid_until, m.recorded_at, m.pinned, m.tier
-    from memos_private.memory as m
-    where m.user_id = p_user_id
-        and m.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-        and (p_kinds is null or m.kind = any (p_kinds))
-        and (p_tags is null or m.tags @> p_tags)
-    order by m.memory_id desc
-    limit p_limit;
+    perform memos_private.audit_read(p_user_id, 'list_memories', v_ids);
 end
 $body$;
 comment on function memos.list_memories is

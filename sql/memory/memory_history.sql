@@ -6,7 +6,7 @@ returns table (
     recorded_until timestamptz, change text, reason text
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -17,6 +17,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'memory_history', array[p_memory_id]);
     return query
     select v.version, v.content, v.kind, v.tags, v.metadata, v.importance, v.confidence,
         v.privacy_level, v.provenance, v.session_id, v.position, v.occurred_at, v.valid_from,

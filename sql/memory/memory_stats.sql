@@ -5,7 +5,7 @@ returns table (
     oldest timestamptz, newest timestamptz, tiers jsonb
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 1
 set search_path = pg_catalog, pg_temp
@@ -14,6 +14,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'memory_stats');
     return query
     select count(m.memory_id), count(*) filter (where m.pinned),
         count(m.memory_id) + (select count(*) from memos_private.memory_history as h where h.user_id = p_user_id),

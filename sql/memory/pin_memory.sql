@@ -12,6 +12,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'pin_memory', array[p_memory_id]);
     if p_pinned is null then
         perform memos_private.refuse_argument('p_pinned', 'it is null', 'true or false');
     end if;

@@ -23,6 +23,7 @@ declare
     v_now timestamptz;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'update_memory', array[p_memory_id]);
     if p_changes is null or jsonb_typeof(p_changes) <> 'object' or p_changes = '{}' then
         perform memos_private.refuse_argument(
             'p_changes', coalesce('it is ' || left(p_changes::text, 200), 'it is null'),
@@ -54,7 +55,7 @@ begin
     end loop;
     if p_expected_version <> v_old.version then
         raise exception 'the memory has changed meanwhile'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('expected version %s, found %s', p_expected_version, v_old.version),
                 hint = 'read the memory again and decide anew';
     end if;
@@ -127,7 +128,7 @@ begin
         end if;
     exception when unique_violation then
         raise exception 'another memory already has this content'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('memory %s', (
                     select m.memory_id from memos_private.memory_of_any_tier as m
                     where m.user_id = p_user_id and m.content_hash = v_new.content_hash

@@ -53,7 +53,7 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     raise exception 'something has changed since'
-        using errcode = 'MO409', detail = p_what,
+        using errcode = memos_private.audit_failure('MO409'), detail = p_what,
             hint = 'undo later changes first, or change it back by hand';
 end
 $body$;
@@ -91,6 +91,7 @@ declare
     v_to uuid;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'apply_evolution', array[p_memory_id]);
     perform memos_private.require_consent(p_user_id, 'deriving');
     perform memos_private.require_changes(
         'p_changes', p_changes, array['reason', 'neighbours', 'links'], array['neighbours', 'links']
@@ -177,7 +178,7 @@ begin
         if v_change is not null then
             if v_memory.pinned then
                 raise exception 'a pinned memory is not rewritten'
-                    using errcode = 'MO409', detail = format('memory %s', v_id),
+                    using errcode = memos_private.audit_failure('MO409'), detail = format('memory %s', v_id),
                         hint = 'a human has to: unpin it, or update it directly';
             end if;
             perform memos.update_memory(p_user_id, v_id, v_change, v_memory.version, v_reason);
@@ -288,18 +289,19 @@ declare
     v_count int := 0;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'undo_evolution', array[p_evolution_id]);
     select * into v_evolution
     from memos_private.memory_evolution as e
     where e.user_id = p_user_id and e.evolution_id = p_evolution_id
     for update;
     if not found then
         raise exception 'evolution not found'
-            using errcode = 'MO404', detail = format('the user has no evolution %s', p_evolution_id),
+            using errcode = memos_private.audit_failure('MO404'), detail = format('the user has no evolution %s', p_evolution_id),
                 hint = 'memos.list_evolutions shows them';
     end if;
     if v_evolution.undone_at is not null then
         raise exception 'the evolution is undone already'
-            using errcode = 'MO409', detail = format('since %s', v_evolution.undone_at),
+            using errcode = memos_private.audit_failure('MO409'), detail = format('since %s', v_evolution.undone_at),
                 hint = 'nothing is left to undo';
     end if;
     perform memos_private.share_embedding_models();
@@ -448,7 +450,7 @@ returns table (
     undone_at timestamptz, changes jsonb
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
@@ -456,6 +458,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'list_evolutions', array_remove(array[p_memory_id], null));
     perform memos_private.require_limit(p_limit);
     return query
     select e.evolution_id, e.memory_id, e.made_by, e.reason, e.created_at, e.undone_at, (

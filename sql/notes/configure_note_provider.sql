@@ -40,6 +40,7 @@ begin
             case when p_evolve is null then 'p_evolve' else 'p_remake' end, 'it is null', 'true or false'
         );
     end if;
+    perform memos_private.audit(null, 'memos_admin.configure_note_provider');
     if p_provider <> 'off' and not memos_private.can_make_notes(p_provider) then
         raise exception 'this server cannot make notes'
             using errcode = 'feature_not_supported',

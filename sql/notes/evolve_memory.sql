@@ -136,7 +136,7 @@ begin
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;
     raise exception 'the memory has no note yet'
-        using errcode = 'MO409', detail = format('memory %s', p_memory_id),
+        using errcode = memos_private.audit_failure('MO409'), detail = format('memory %s', p_memory_id),
             hint = 'make one with memos.make_note or memos.set_note, or wait for the maintenance';
 end
 $body$;
@@ -156,6 +156,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'evolve_memory', array[p_memory_id]);
     perform memos_private.require_consent(p_user_id, 'deriving');
     if p_dry_run is null then
         perform memos_private.refuse_argument('p_dry_run', 'it is null', 'true or false');
@@ -223,6 +224,7 @@ declare
     v_versions jsonb;
     v_detail text;
 begin
+    perform memos_private.audit(p_user_id, 'memos_admin.evolve_one', array[p_memory_id]);
     select * into v_provider from memos_private.note_provider;
     if v_provider.provider = 'http' then
         -- Asked first, while nothing is locked; what was shown must still be so when it is applied.

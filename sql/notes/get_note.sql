@@ -4,7 +4,7 @@ returns table (
     made_at timestamptz
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 1
 set search_path = pg_catalog, pg_temp
@@ -13,6 +13,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'get_note', array[p_memory_id]);
     return query
     select n.memory_id, n.version, n.keywords, n.tags, n.context, n.made_by, n.made_at
     from memos_private.memory_note as n
@@ -42,27 +43,34 @@ returns table (
     made_at timestamptz, content text
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 #variable_conflict use_column
+declare
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_limit(p_limit);
-    return query
-    select n.memory_id, n.version, n.keywords, n.tags, n.context, n.made_by, n.made_at, m.content
-    from memos_private.memory_note as n
-    join memos_private.memory as m on m.user_id = n.user_id and m.memory_id = n.memory_id
-    where n.user_id = p_user_id
-        and n.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-        and (p_tag is null or p_tag = any (n.tags))
-        and (p_keyword is null or exists (
-            select from unnest(n.keywords) as k where lower(k) = lower(p_keyword)
-        ))
-    order by n.memory_id desc
-    limit p_limit;
+    for memory_id, version, keywords, tags, context, made_by, made_at, content in
+        select n.memory_id, n.version, n.keywords, n.tags, n.context, n.made_by, n.made_at, m.content
+        from memos_private.memory_note as n
+        join memos_private.memory as m on m.user_id = n.user_id and m.memory_id = n.memory_id
+        where n.user_id = p_user_id
+            and n.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            and (p_tag is null or p_tag = any (n.tags))
+            and (p_keyword is null or exists (
+                select from unnest(n.keywords) as k where lower(k) = lower(p_keyword)
+            ))
+        order by n.memory_id desc
+        limit p_limit
+    loop
+        v_ids := v_ids || memory_id;
+        return next;
+    end loop;
+    perform memos_private.audit_read(p_user_id, 'list_notes', v_ids);
 end
 $body$;
 comment on function memos.list_notes is

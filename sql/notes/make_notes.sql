@@ -75,6 +75,9 @@ begin
         select array_agg(c.memory_id), (select count(*) from due) into v_ids, v_due from claimed as c;
         exit when v_ids is not null or v_due = 0;
     end loop;
+    if v_ids is not null then
+        perform memos_private.audit_read(p_user_id, 'memos_admin.claim_notes', v_ids);
+    end if;
     return coalesce((
         select jsonb_agg(memos_private.note_input(m) order by m.memory_id)
         from memos_private.memory as m
@@ -221,6 +224,9 @@ declare
     v_detail text;
     v_error text;
 begin
+    perform memos_private.audit(p_user_id, 'memos_admin.write_notes', array(
+        select (m ->> 'memory_id')::uuid from jsonb_array_elements(p_memories) as m
+    ));
     select * into v_provider from memos_private.note_provider;
     if v_provider.provider = 'rules' then
         v_notes := memos_private.make_rules_notes(p_user_id, p_memories);

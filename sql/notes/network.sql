@@ -3,13 +3,14 @@
 create or replace function memos.export_network(p_user_id uuid)
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, public, pg_temp
 set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'export_network');
     return jsonb_build_object(
         'similarity_threshold', memos_private.setting('link_min_similarity')::numeric,
         'max_connections', memos_private.setting('link_max_per_memory')::int,
@@ -180,6 +181,7 @@ declare
     v_bad record;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'import_network');
     select count(*)::int into memories from memos_private.network_nodes(p_network);
     created := 0;
     while v_first <= memories loop

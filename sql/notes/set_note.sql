@@ -48,6 +48,7 @@ declare
     v_version int;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'set_note', array[p_memory_id]);
     perform memos_private.require_consent(p_user_id, 'deriving');
     perform memos_private.require_note(p_keywords, p_tags, p_context);
     perform memos_private.share_embedding_models();
@@ -86,6 +87,7 @@ declare
     v_memory jsonb;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'make_note', array[p_memory_id]);
     perform memos_private.require_consent(p_user_id, 'deriving');
     if not memos_private.can_make_notes('rules') then
         raise exception 'this server cannot make notes'

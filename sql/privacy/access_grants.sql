@@ -18,6 +18,7 @@ declare
     v_grant_id constant uuid := gen_random_uuid();
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'grant_access', array[v_grant_id, p_grantee]);
     if p_grantee is null or p_grantee = p_user_id then
         perform memos_private.refuse_argument(
             'p_grantee', coalesce('it is the user', 'it is null'),
@@ -70,6 +71,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'revoke_access', array[p_grant_id]);
     if p_grant_id is null then
         perform memos_private.refuse_argument(
             'p_grant_id', 'it is null', 'memos.access_grants shows the ids'
@@ -91,7 +93,7 @@ returns table (
     granted_by text, expires_at timestamptz, revoked_at timestamptz, active boolean
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -100,6 +102,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'access_grants');
     return query
     select g.grant_id, g.grantee, g.role, g.segments, g.purposes, g.granted_at, g.granted_by::text,
         g.expires_at, g.revoked_at,
@@ -142,7 +145,7 @@ returns table (
     recorded_at timestamptz, segment text, legal_basis text, notice text
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
@@ -152,6 +155,7 @@ declare
     v_roles text[];
     v_segments text[];
     v_refused_kinds text[];
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(coalesce(p_grantee, p_user_id));
     if p_grantee is null or p_user_id is null then
@@ -172,7 +176,7 @@ begin
         and g.expires_at > statement_timestamp() and p_purpose = any (g.purposes);
     if v_roles is null then
         raise exception 'no access to these memories'
-            using errcode = 'MO403',
+            using errcode = memos_private.audit_failure('MO403', null, p_grantee),
                 detail = format('%s has no grant of user %s for the purpose "%s"', p_grantee, p_user_id,
                     coalesce(left(p_purpose, 200), 'null')),
                 hint = 'the user gives one with memos.grant_access';
@@ -181,24 +185,32 @@ begin
         perform memos_private.require_consent(p_user_id, 'sharing', v_roles[1]);
     end if;
     v_refused_kinds := memos_private.refused_kinds(p_user_id, 'sharing');
-    return query
-    select m.memory_id, m.content, m.kind, m.tags, m.provenance, m.occurred_at, m.recorded_at, s.segment,
-        l.legal_basis, case when s.is_part2 then memos_private.redisclosure_notice() end
-    from memos_private.memory_of_any_tier as m
-    left join memos_private.memory_label as l on l.user_id = p_user_id and l.memory_id = m.memory_id
-    join memos_private.segment as s
-        on case when l.segment is null then s.is_default else s.segment = l.segment end
-    where m.user_id = p_user_id
-        and s.segment = any (v_segments)
-        -- Restricted is for the user alone.
-        and m.privacy_level <> 'restricted'
-        and m.kind <> all (v_refused_kinds)
-        and (m.valid_until is null or m.valid_until > statement_timestamp())
-        and m.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-        and (p_kinds is null or m.kind = any (p_kinds))
-        and (p_tags is null or m.tags @> p_tags)
-    order by m.memory_id desc
-    limit p_limit;
+    for memory_id, content, kind, tags, provenance, occurred_at, recorded_at, segment, legal_basis,
+        notice in
+        select m.memory_id, m.content, m.kind, m.tags, m.provenance, m.occurred_at, m.recorded_at, s.segment,
+            l.legal_basis, case when s.is_part2 then memos_private.redisclosure_notice() end
+        from memos_private.memory_of_any_tier as m
+        left join memos_private.memory_label as l on l.user_id = p_user_id and l.memory_id = m.memory_id
+        join memos_private.segment as s
+            on case when l.segment is null then s.is_default else s.segment = l.segment end
+        where m.user_id = p_user_id
+            and s.segment = any (v_segments)
+            -- Restricted is for the user alone.
+            and m.privacy_level <> 'restricted'
+            and m.kind <> all (v_refused_kinds)
+            and (m.valid_until is null or m.valid_until > statement_timestamp())
+            and m.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            and (p_kinds is null or m.kind = any (p_kinds))
+            and (p_tags is null or m.tags @> p_tags)
+        order by m.memory_id desc
+        limit p_limit
+    loop
+        v_ids := v_ids || memory_id;
+        return next;
+    end loop;
+    perform memos_private.audit_read(
+        p_user_id, 'shared_memories', v_ids, p_purpose => p_purpose, p_recipient => p_grantee
+    );
 end
 $body$;
 comment on function memos.shared_memories is

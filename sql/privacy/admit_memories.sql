@@ -93,7 +93,7 @@ begin
     limit 1;
     if found then
         raise exception 'the user does not allow storing memories of this kind'
-            using errcode = 'MO451',
+            using errcode = memos_private.audit_failure('MO451'),
                 detail = format('memory %s of the batch is of kind %s', v_bad.ordinal, v_bad.kind),
                 hint = 'memos.consents shows which consent is missing; record it with memos.set_consent';
     end if;
@@ -162,7 +162,7 @@ begin
     end loop;
     if v_all <> '' then
         raise exception 'the text holds what its privacy level does not allow'
-            using errcode = 'MO451', detail = left(v_all, 4000),
+            using errcode = memos_private.audit_failure('MO451'), detail = left(v_all, 4000),
                 hint = 'mask it (memos.mask_identifiers), have memos do so (memos.update_settings with '
                     '{"on_identifier": "mask"}), or store it as comprehensive if the user wants it kept';
     end if;
@@ -206,7 +206,7 @@ begin
     );
     if v_count > p_most then
         raise exception 'the user has no room for more memories'
-            using errcode = 'MO429',
+            using errcode = memos_private.audit_failure('MO429'),
                 detail = format('there would be %s, of at most %s', v_count, p_most),
                 hint = 'delete some, or raise the limit: max_memories of memos.update_settings, up to '
                     'max_memories_per_user of memos_admin.set_setting';

@@ -1,8 +1,8 @@
 -- The one question before storing, recalling, deriving and sharing. One look at one key: search asks it.
-create or replace function memos_private.require_consent(
+create or replace function memos_private.has_consent(
     p_user_id uuid, p_operation text, p_audience text default ''
 )
-returns void
+returns boolean
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -13,14 +13,29 @@ begin
     select p.allowed_until into v_until
     from memos_private.permission as p
     where p.user_id = p_user_id and p.operation = p_operation and p.audience = p_audience;
-    if v_until > statement_timestamp() then
-        return;
+    if found then
+        return v_until > statement_timestamp();
     end if;
-    if v_until is not null or exists (
+    return not exists (
         select from memos_private.consent_type as t
         where t.required and t.operation = p_operation and coalesce(t.audience, '') = p_audience
             and t.kinds is null
-    ) then
+    );
+end
+$body$;
+comment on function memos_private.has_consent is
+    'Whether require_consent lets a user pass: for jobs, which pass over those whom it does not.';
+
+create or replace function memos_private.require_consent(
+    p_user_id uuid, p_operation text, p_audience text default ''
+)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    if not memos_private.has_consent(p_user_id, p_operation, p_audience) then
         perform memos_private.refuse_without_consent(p_user_id, p_operation, p_audience);
     end if;
 end
@@ -28,24 +43,6 @@ $body$;
 comment on function memos_private.require_consent is
     'Raises MO451 when the user has switched memory off or does not consent to the operation: storing, '
     'recalling, deriving, or sharing with an audience.';
-
-create or replace function memos_private.has_consent(
-    p_user_id uuid, p_operation text, p_audience text default ''
-)
-returns boolean
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $body$
-begin
-    perform memos_private.require_consent(p_user_id, p_operation, p_audience);
-    return true;
-exception when sqlstate 'MO451' then
-    return false;
-end
-$body$;
-comment on function memos_private.has_consent is
-    'For jobs, which pass over users who do not consent: whether require_consent would let them.';
 
 create or replace function memos_private.refuse_without_consent(
     p_user_id uuid, p_operation text, p_audience text
@@ -76,7 +73,7 @@ begin
     order by c.recorded_at desc
     limit 1;
     raise exception 'the user does not allow %', p_operation
-        using errcode = 'MO451',
+        using errcode = memos_private.audit_failure('MO451'),
             detail = case when v_type = 'memory_enabled' then 'the user has switched memory off'
                 else format(
                     'consent "%s" %s', v_type, coalesce(v_state, 'is required and was not given')
@@ -249,6 +246,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'set_consent');
     if p_granted is null then
         perform memos_private.refuse_argument('p_granted', 'it is null', 'true or false');
     end if;
@@ -284,6 +282,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'withdraw_consent');
     perform memos_private.record_consent(p_user_id, p_type, 'withdrawn', null, null);
 end
 $body$;
@@ -297,7 +296,7 @@ returns table (
     document_version text, recorded_at timestamptz, expires_at timestamptz
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -306,6 +305,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'consents');
     return query
     select t.type, t.operation, t.audience, t.kinds, t.description,
         coalesce(c.state = 'granted' and c.expires_at > statement_timestamp(), not t.required),
@@ -333,7 +333,7 @@ returns table (
     recorded_by text
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 20
 set search_path = pg_catalog, pg_temp
@@ -342,6 +342,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'consent_history');
     return query
     select c.type, c.state, c.document_version, c.recorded_at, c.expires_at, c.recorded_by::text
     from memos_private.consent as c
@@ -375,6 +376,7 @@ begin
             'the name of a type, and whether nothing recorded means no'
         );
     end if;
+    perform memos_private.audit(null, 'memos_admin.set_consent_type');
     update memos_private.consent_type as t
     set required = p_required, operation = coalesce(p_operation, t.operation),
         description = coalesce(p_description, t.description), kinds = coalesce(p_kinds, t.kinds),

@@ -33,7 +33,7 @@ set memos.user_id = ''
 as $body$
 declare
     v_memory_id uuid;
-    v_count int := 0;
+    v_ids uuid[] := '{}';
 begin
     perform set_config('memos.user_id', p_user_id::text, true);
     for v_memory_id in
@@ -44,10 +44,13 @@ begin
         limit p_limit
     loop
         if memos_private.remove_memory(p_user_id, v_memory_id, 'retention') then
-            v_count := v_count + 1;
+            v_ids := v_ids || v_memory_id;
         end if;
     end loop;
-    return v_count;
+    if v_ids <> '{}' then
+        perform memos_private.audit(p_user_id, 'memos_admin.expire_memories_batch', v_ids);
+    end if;
+    return cardinality(v_ids);
 end
 $body$;
 comment on function memos_private.expire_memories is

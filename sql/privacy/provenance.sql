@@ -54,7 +54,7 @@ begin
     limit 1;
     if found then
         raise exception 'this role may not say where the memory comes from'
-            using errcode = 'MO403',
+            using errcode = memos_private.audit_failure('MO403'),
                 detail = format('memory %s claims to be from "%s"; role %s may write: %s', v_bad.ordinal,
                     v_bad.provenance, memos_private.caller(), array_to_string(p_allowed, ', ')),
                 hint = 'pass p_provenance as what it is; memos_admin.provenance_limits shows the limits';
@@ -78,6 +78,7 @@ begin
             'the name of a role of this server'
         );
     end if;
+    perform memos_private.audit(null, 'memos_admin.limit_provenance');
     if not p_provenances <@ '{user,model,tool,imported,system}' or p_provenances = '{}'
         or array_position(p_provenances, null) is not null
     then

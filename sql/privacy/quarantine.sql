@@ -16,6 +16,7 @@ declare
     v_now constant timestamptz := clock_timestamp();
     v_most constant int := memos_private.setting('max_content_bytes');
     v_bad bigint;
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_consent(p_user_id, 'storing');
@@ -49,21 +50,26 @@ begin
             format('objects of at most %s bytes as add_memories takes them, with a text as content', v_most)
         );
     end if;
-    return query
-    with quarantined as (
-        insert into memos_private.quarantine as q (
-            user_id, quarantine_id, memory, source, recorded_at, recorded_by
+    for ordinal, quarantine_id in
+        with quarantined as (
+            insert into memos_private.quarantine as q (
+                user_id, quarantine_id, memory, source, recorded_at, recorded_by
+            )
+            select p_user_id, memos_private.new_memory_id(v_now + e.ordinal * interval '1 microsecond'),
+                -- Neither its vector nor who it claims to be from is to be trusted more than its text.
+                e.object - 'embedding' || '{"provenance": "imported"}', p_source, v_now, memos_private.caller()
+            from jsonb_array_elements(p_memories) with ordinality as e (object, ordinal)
+            order by e.ordinal
+            returning q.quarantine_id
         )
-        select p_user_id, memos_private.new_memory_id(v_now + e.ordinal * interval '1 microsecond'),
-            -- Neither its vector nor who it claims to be from is to be trusted more than its text.
-            e.object - 'embedding' || '{"provenance": "imported"}', p_source, v_now, memos_private.caller()
-        from jsonb_array_elements(p_memories) with ordinality as e (object, ordinal)
-        order by e.ordinal
-        returning q.quarantine_id
-    )
-    select row_number() over (order by q.quarantine_id)::int, q.quarantine_id
-    from quarantined as q
-    order by q.quarantine_id;
+        select row_number() over (order by q.quarantine_id)::int, q.quarantine_id
+        from quarantined as q
+        order by q.quarantine_id
+    loop
+        v_ids := v_ids || quarantine_id;
+        return next;
+    end loop;
+    perform memos_private.audit(p_user_id, 'quarantine_memories', v_ids);
 end
 $body$;
 comment on function memos.quarantine_memories is
@@ -83,6 +89,7 @@ declare
     v_id constant uuid := memos_private.new_memory_id(clock_timestamp());
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'quarantine_memory', array[p_memory_id, v_id]);
     if p_source is null or p_source !~ '\S' or length(p_source) > 980 then
         perform memos_private.refuse_argument(
             'p_source', coalesce(format('it is "%s"', left(p_source, 200)), 'it is null'),
@@ -124,23 +131,30 @@ returns table (
     quarantine_id uuid, content text, memory jsonb, source text, recorded_at timestamptz, recorded_by text
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 #variable_conflict use_column
+declare
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_limit(p_limit);
-    return query
-    select q.quarantine_id, q.memory ->> 'content', q.memory - 'content', q.source, q.recorded_at,
-        q.recorded_by::text
-    from memos_private.quarantine as q
-    where q.user_id = p_user_id
-        and q.quarantine_id > coalesce(p_after, '00000000-0000-0000-0000-000000000000')
-    order by q.quarantine_id
-    limit p_limit;
+    for quarantine_id, content, memory, source, recorded_at, recorded_by in
+        select q.quarantine_id, q.memory ->> 'content', q.memory - 'content', q.source, q.recorded_at,
+            q.recorded_by::text
+        from memos_private.quarantine as q
+        where q.user_id = p_user_id
+            and q.quarantine_id > coalesce(p_after, '00000000-0000-0000-0000-000000000000')
+        order by q.quarantine_id
+        limit p_limit
+    loop
+        v_ids := v_ids || quarantine_id;
+        return next;
+    end loop;
+    perform memos_private.audit_read(p_user_id, 'quarantined_memories', v_ids);
 end
 $body$;
 comment on function memos.quarantined_memories is
@@ -159,7 +173,7 @@ declare
 begin
     if 'user' <> all (v_allowed) then
         raise exception 'this role may not decide on quarantined memories'
-            using errcode = 'MO403',
+            using errcode = memos_private.audit_failure('MO403'),
                 detail = format(
                     'role %s may write: %s', memos_private.caller(), array_to_string(v_allowed, ', ')
                 ),
@@ -186,10 +200,11 @@ declare
     v_memory jsonb;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'release_memory', array[p_quarantine_id]);
     v_memory := memos_private.take_from_quarantine(p_user_id, p_quarantine_id);
     if v_memory is null then
         raise exception 'quarantined memory not found'
-            using errcode = 'MO404',
+            using errcode = memos_private.audit_failure('MO404'),
                 detail = format('the user has no %s in quarantine', coalesce(p_quarantine_id::text, 'null')),
                 hint = 'memos.quarantined_memories shows the ids';
     end if;
@@ -210,6 +225,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'reject_memory', array[p_quarantine_id]);
     if p_quarantine_id is null then
         perform memos_private.refuse_argument(
             'p_quarantine_id', 'it is null', 'memos.quarantined_memories shows the ids'

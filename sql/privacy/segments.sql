@@ -64,6 +64,7 @@ declare
     v_count int;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'label_memories', p_memory_ids);
     perform memos_private.require_segments('p_segment', array[p_segment]);
     if p_memory_ids is null then
         perform memos_private.refuse_argument('p_memory_ids', 'it is null', 'ids of the user''s memories');
@@ -118,6 +119,7 @@ begin
             'a lower-case word of at most 64 characters; no other argument may be null'
         );
     end if;
+    perform memos_private.audit(null, 'memos_admin.set_segment');
     if not p_is_default and exists (
         select from memos_private.segment as s where s.segment = p_segment and s.is_default
     ) then

@@ -4,7 +4,7 @@ returns table (
     default_privacy_level text, on_identifier text, preferences jsonb, updated_at timestamptz
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 1
 set search_path = pg_catalog, pg_temp
@@ -13,6 +13,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'get_settings');
     return query
     select coalesce(u.settings_version, 0), coalesce(u.memory_enabled, true), u.max_memories,
         u.retention_days, coalesce(u.default_privacy_level, 'balanced'),
@@ -43,6 +44,7 @@ declare
     v_argument text;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'update_settings');
     if p_changes is null or jsonb_typeof(p_changes) <> 'object' or p_changes - v_keys <> '{}' then
         perform memos_private.refuse_argument(
             'p_changes', coalesce('it is ' || left(p_changes::text, 200), 'it is null'),

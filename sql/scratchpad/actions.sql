@@ -48,6 +48,7 @@ declare
     v_id constant uuid := memos_private.new_memory_id(v_now);
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'add_action', array[p_scratchpad_id, v_id]);
     if p_type is null or p_type !~ '^[a-z][a-z0-9_]{0,63}$' then
         perform memos_private.refuse_argument(
             'p_type', coalesce(format('it is "%s"', left(p_type, 200)), 'it is null'),
@@ -161,6 +162,7 @@ begin
     set status = 'in_progress', agent = p_agent, attempts = a.attempts + 1, lease_until = v_now + p_lease
     where a.user_id = p_user_id and a.scratchpad_id = p_scratchpad_id
         and a.action_id = v_action.action_id;
+    perform memos_private.audit(p_user_id, 'claim_action', array[p_scratchpad_id, v_action.action_id]);
     return query
     select v_action.action_id, v_action.type, v_action.description, v_action.priority::int,
         v_action.details, v_action.parent_id, v_action.subject_id, v_action.attempts + 1,
@@ -195,7 +197,7 @@ begin
     end if;
     if v_action.status <> 'in_progress' or v_action.agent <> p_agent or v_action.attempts <> p_attempt then
         raise exception 'the action is not this agent''s to finish'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('action %s is %s, attempt %s, agent %s', p_action_id, v_action.status,
                     v_action.attempts, coalesce(v_action.agent, 'none')),
                 hint = 'its lease ran out, or it is finished: drop the work and claim another one';
@@ -223,6 +225,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'complete_action', array[p_scratchpad_id, p_action_id]);
     perform memos_private.require_note_json('p_result', p_result, false, true);
     perform memos_private.lock_claimed_action(
         p_user_id, p_scratchpad_id, p_action_id, p_agent, p_attempt
@@ -259,6 +262,7 @@ declare
     v_again boolean;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'fail_action', array[p_scratchpad_id, p_action_id]);
     perform memos_private.require_note_text('p_error', p_error, 65536, false);
     if p_retry is null then
         perform memos_private.refuse_argument('p_retry', 'it is null', 'true or false');
@@ -297,6 +301,7 @@ declare
     v_until timestamptz;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'extend_action', array[p_scratchpad_id, p_action_id]);
     perform memos_private.require_lasting('p_lease', p_lease, false);
     perform memos_private.lock_claimed_action(
         p_user_id, p_scratchpad_id, p_action_id, p_agent, p_attempt
@@ -329,6 +334,7 @@ declare
     v_status text;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'set_action_status', array[p_scratchpad_id, p_action_id]);
     perform memos_private.require_word('p_status', p_status, array['pending', 'blocked', 'skipped']);
     perform memos_private.lock_open_scratchpad(p_user_id, p_scratchpad_id);
     select a.status into v_status
@@ -340,7 +346,7 @@ begin
     end if;
     if v_status not in ('pending', 'blocked') then
         raise exception 'the action is taken or finished'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('action %s is %s', p_action_id, v_status),
                 hint = 'only actions that wait can be blocked, unblocked or skipped';
     end if;
@@ -366,7 +372,7 @@ returns table (
     lease_until timestamptz, result jsonb, error text, added_at timestamptz, finished_at timestamptz
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -375,6 +381,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'list_actions', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     perform memos_private.require_limit(p_limit);
     return query

@@ -95,7 +95,7 @@ create or replace function memos.agent_context(
 )
 returns table (section text, id uuid, content text, tokens int, at timestamptz)
 language plpgsql
-stable
+volatile
 security definer
 rows 50
 set search_path = pg_catalog, pg_temp
@@ -104,6 +104,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'agent_context', array[p_scratchpad_id]);
     if p_token_budget is null or p_token_budget < 1 then
         perform memos_private.refuse_argument(
             'p_token_budget', coalesce(format('it is %s', p_token_budget), 'it is null'),

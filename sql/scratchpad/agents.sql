@@ -24,7 +24,7 @@ begin
         return;
     end if;
     raise exception 'this session is not that agent'
-        using errcode = 'MO403',
+        using errcode = memos_private.audit_failure('MO403'),
             detail = case when v_token is null
                 then format('agent "%s" is registered, and the session shows no token', p_agent)
                 else format('the session shows a token that is not that of agent "%s"', p_agent) end,
@@ -47,6 +47,7 @@ declare
     v_token constant text := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'register_agent', array[p_scratchpad_id]);
     perform memos_private.require_note_text('p_agent', p_agent, 256, false);
     perform memos_private.lock_open_scratchpad(p_user_id, p_scratchpad_id);
     insert into memos_private.scratchpad_agent (user_id, scratchpad_id, agent, token_hash)
@@ -54,7 +55,7 @@ begin
     on conflict (user_id, scratchpad_id, agent) do nothing;
     if not found then
         raise exception 'the agent is registered'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('agent "%s" has its token already', p_agent),
                 hint = 'whoever registered it hands the token on; it is stored as a hash only';
     end if;
@@ -92,7 +93,7 @@ begin
     where a.user_id = p_user_id and a.token_hash = sha256(convert_to(p_token, 'UTF8'));
     if not found then
         raise exception 'the token of the agent is not valid'
-            using errcode = 'MO403',
+            using errcode = memos_private.audit_failure('MO403'),
                 detail = 'no agent of the user has it, or its scratchpad is gone',
                 hint = 'memos.register_agent returns one';
     end if;

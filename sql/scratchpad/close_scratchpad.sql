@@ -312,6 +312,12 @@ begin
     end if;
     perform memos_private.require_note_text('p_reason', p_reason, 65536, true);
     perform memos_private.end_scratchpad(p_user_id, p_scratchpad_id, 'completed', p_promote, p_reason);
+    perform memos_private.audit(p_user_id, 'close_scratchpad', p_scratchpad_id || array(
+        select p.memory_id
+        from memos_private.scratchpad_promotion as p
+        where p.user_id = p_user_id and p.scratchpad_id = p_scratchpad_id
+        order by p.memory_id
+    ));
     return query
     select p.memory_id, p.entry_id
     from memos_private.scratchpad_promotion as p

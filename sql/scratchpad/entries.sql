@@ -93,7 +93,9 @@ begin
     v_entry.quality := p_quality;
     v_entry.metadata := p_metadata;
     v_entry.agent := p_agent;
-    return memos_private.store_entry(v_entry);
+    v_entry.entry_id := memos_private.store_entry(v_entry);
+    perform memos_private.audit(p_user_id, 'add_observation', array[p_scratchpad_id, v_entry.entry_id]);
+    return v_entry.entry_id;
 end
 $body$;
 comment on function memos.add_observation is
@@ -141,7 +143,9 @@ begin
     v_entry.uncertainty := p_uncertainty;
     v_entry.metadata := p_metadata;
     v_entry.agent := p_agent;
-    return memos_private.store_entry(v_entry);
+    v_entry.entry_id := memos_private.store_entry(v_entry);
+    perform memos_private.audit(p_user_id, 'add_reasoning', array[p_scratchpad_id, v_entry.entry_id]);
+    return v_entry.entry_id;
 end
 $body$;
 comment on function memos.add_reasoning is
@@ -182,7 +186,9 @@ begin
     v_entry.output := to_jsonb(p_output);
     v_entry.quality := p_success;
     v_entry.metadata := p_metadata;
-    return memos_private.store_entry(v_entry);
+    v_entry.entry_id := memos_private.store_entry(v_entry);
+    perform memos_private.audit(p_user_id, 'add_example', array[p_scratchpad_id, v_entry.entry_id]);
+    return v_entry.entry_id;
 end
 $body$;
 comment on function memos.add_example is
@@ -238,7 +244,9 @@ begin
     v_entry.error := p_error;
     v_entry.duration := p_duration;
     v_entry.metadata := '{}';
-    return memos_private.store_entry(v_entry);
+    v_entry.entry_id := memos_private.store_entry(v_entry);
+    perform memos_private.audit(p_user_id, 'add_step', array[p_scratchpad_id, v_entry.entry_id]);
+    return v_entry.entry_id;
 end
 $body$;
 comment on function memos.add_step is
@@ -273,7 +281,9 @@ begin
     v_entry.agent := p_agent;
     v_entry.for_agent := p_for_agent;
     v_entry.metadata := p_metadata;
-    return memos_private.store_entry(v_entry);
+    v_entry.entry_id := memos_private.store_entry(v_entry);
+    perform memos_private.audit(p_user_id, 'add_note', array[p_scratchpad_id, v_entry.entry_id]);
+    return v_entry.entry_id;
 end
 $body$;
 comment on function memos.add_note is
@@ -298,6 +308,7 @@ declare
     v_entry memos_private.scratchpad_entry;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'update_entry', array[p_scratchpad_id, p_entry_id]);
     if p_changes is null or jsonb_typeof(p_changes) <> 'object' or p_changes = '{}'
         or p_changes - v_keys <> '{}'
     then
@@ -356,7 +367,7 @@ returns table (
     output jsonb, error text, duration interval, uses int, metadata jsonb, added_at timestamptz
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
@@ -364,6 +375,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'list_entries', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     perform memos_private.require_limit(p_limit);
     return query

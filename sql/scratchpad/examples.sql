@@ -15,7 +15,7 @@ returns table (
     score double precision
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 3
 set search_path = pg_catalog, pg_temp
@@ -28,6 +28,9 @@ declare
     v_b constant double precision := memos_private.setting('bm25_b');
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(
+        p_user_id, 'find_examples', array_remove(array[p_scratchpad_id], null), p_query
+    );
     perform memos_private.require_note_text(
         'p_query', p_query, memos_private.setting('max_query_bytes')::int, false
     );
@@ -97,6 +100,7 @@ declare
     v_success real;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'use_example', array[p_scratchpad_id, p_entry_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     update memos_private.scratchpad_entry as e
     set uses = e.uses + 1,

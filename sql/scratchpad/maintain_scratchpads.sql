@@ -50,6 +50,9 @@ begin
     ) then
         return false;
     end if;
+    perform memos_private.audit(
+        p_user_id, 'memos_admin.close_abandoned_scratchpad', array[p_scratchpad_id]
+    );
     begin
         perform memos_private.end_scratchpad(
             p_user_id, p_scratchpad_id, 'abandoned', true, 'nothing has changed for too long'
@@ -76,22 +79,27 @@ set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_held uuid[];
-    v_count int;
+    v_user_ids uuid[];
+    v_ids uuid[];
 begin
     perform memos_private.lock_legal_holds();
     v_held := memos_private.held_users();
-    delete from memos_private.scratchpad as s
-    where s.ctid = any (array(
-        select e.ctid
-        from memos_private.scratchpad as e
-        where e.closed_at < clock_timestamp()
-            - memos_private.setting('scratchpad_keep_days')::int * interval '1 day'
-            and e.user_id <> all (v_held)
-        order by e.user_id, e.scratchpad_id
-        limit p_limit
-        for update skip locked
-    ));
-    get diagnostics v_count = row_count;
+    with gone as (
+        delete from memos_private.scratchpad as s
+        where s.ctid = any (array(
+            select e.ctid
+            from memos_private.scratchpad as e
+            where e.closed_at < clock_timestamp()
+                - memos_private.setting('scratchpad_keep_days')::int * interval '1 day'
+                and e.user_id <> all (v_held)
+            order by e.user_id, e.scratchpad_id
+            limit p_limit
+            for update skip locked
+        ))
+        returning s.user_id, s.scratchpad_id
+    )
+    select array_agg(g.user_id), array_agg(g.scratchpad_id) into v_user_ids, v_ids from gone as g;
+    perform memos_private.audit_each('memos_admin.expire_scratchpads', false, v_user_ids, v_ids);
     delete from memos_private.scratchpad_public_value as v
     where v.ctid = any (array(
         select e.ctid
@@ -100,7 +108,7 @@ begin
         limit 10000
         for update skip locked
     ));
-    return v_count;
+    return coalesce(cardinality(v_ids), 0);
 end
 $body$;
 comment on function memos_admin.expire_scratchpads is

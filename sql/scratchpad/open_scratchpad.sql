@@ -17,6 +17,7 @@ declare
     v_id constant uuid := memos_private.new_memory_id(v_now);
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'open_scratchpad', array[v_id]);
     perform memos_private.require_note_text(
         'p_goal', p_goal, memos_private.setting('max_content_bytes')::int, false
     );
@@ -66,27 +67,35 @@ returns table (
     promoted_at timestamptz, sequence bigint
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 #variable_conflict use_column
+declare
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_limit(p_limit);
-    return query
-    select s.scratchpad_id, s.goal, s.session_id, s.project, s.metadata, s.status, s.reason,
-        s.opened_at, memos_private.scratchpad_changed_at(s.user_id, s.scratchpad_id, s.opened_at),
-        s.closed_at, s.promoted_at, q.sequence
-    from memos_private.scratchpad as s
-    join memos_private.scratchpad_sequence as q
-        on q.user_id = p_user_id and q.scratchpad_id = s.scratchpad_id
-    where s.user_id = p_user_id and (p_statuses is null or s.status = any (p_statuses))
-        and s.scratchpad_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    order by s.scratchpad_id desc
-    limit p_limit;
+    for scratchpad_id, goal, session_id, project, metadata, status, reason, opened_at, changed_at,
+        closed_at, promoted_at, sequence in
+        select s.scratchpad_id, s.goal, s.session_id, s.project, s.metadata, s.status, s.reason,
+            s.opened_at, memos_private.scratchpad_changed_at(s.user_id, s.scratchpad_id, s.opened_at),
+            s.closed_at, s.promoted_at, q.sequence
+        from memos_private.scratchpad as s
+        join memos_private.scratchpad_sequence as q
+            on q.user_id = p_user_id and q.scratchpad_id = s.scratchpad_id
+        where s.user_id = p_user_id and (p_statuses is null or s.status = any (p_statuses))
+            and s.scratchpad_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        order by s.scratchpad_id desc
+        limit p_limit
+    loop
+        v_ids := v_ids || scratchpad_id;
+        return next;
+    end loop;
+    perform memos_private.audit_read(p_user_id, 'list_scratchpads', v_ids);
 end
 $body$;
 comment on function memos.list_scratchpads is
@@ -101,7 +110,7 @@ returns table (
     promoted_at timestamptz, sequence bigint
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 1
 set search_path = pg_catalog, pg_temp
@@ -110,6 +119,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'get_scratchpad', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     return query
     select s.scratchpad_id, s.goal, s.session_id, s.project, s.metadata, s.status, s.reason,

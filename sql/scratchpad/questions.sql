@@ -26,7 +26,9 @@ begin
     v_entry.criteria := p_criteria;
     v_entry.agent := p_agent;
     v_entry.metadata := p_metadata;
-    return memos_private.store_entry(v_entry);
+    v_entry.entry_id := memos_private.store_entry(v_entry);
+    perform memos_private.audit(p_user_id, 'ask_question', array[p_scratchpad_id, v_entry.entry_id]);
+    return v_entry.entry_id;
 end
 $body$;
 comment on function memos.ask_question is
@@ -76,7 +78,7 @@ returns table (
     findings bigint, agent text, added_at timestamptz
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -85,6 +87,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'list_questions', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     return query
     select q.question_id, q.question, q.criteria, q.status, q.confidence, q.gaps, q.findings, q.agent,
@@ -119,6 +122,7 @@ declare
     v_gap text;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'set_question_status', array[p_scratchpad_id, p_question_id]);
     perform memos_private.require_word(
         'p_status', p_status, array['unanswered', 'searching', 'partial', 'answered']
     );
@@ -210,6 +214,7 @@ begin
         quality = greatest(e.quality, p_confidence)
     where e.user_id = p_user_id and e.scratchpad_id = p_scratchpad_id and e.entry_id = p_question_id
         and (e.status in ('unanswered', 'searching') or e.quality is null or e.quality < p_confidence);
+    perform memos_private.audit(p_user_id, 'add_finding', array[p_scratchpad_id, v_entry.entry_id]);
     return v_entry.entry_id;
 end
 $body$;
@@ -238,6 +243,7 @@ declare
     v_id uuid := memos_private.new_memory_id(clock_timestamp());
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'add_contradiction', array[p_scratchpad_id, p_finding_1, p_finding_2]);
     perform memos_private.require_note_text('p_description', p_description, 65536, false);
     if p_finding_1 = p_finding_2 then
         perform memos_private.refuse_argument(
@@ -301,6 +307,7 @@ declare
     v_contradiction memos_private.scratchpad_contradiction;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'resolve_contradiction', array[p_scratchpad_id, p_contradiction_id]);
     perform memos_private.require_note_text('p_resolution', p_resolution, 65536, false);
     perform memos_private.lock_open_scratchpad(p_user_id, p_scratchpad_id);
     if p_agent is not null then
@@ -318,7 +325,7 @@ begin
     end if;
     if v_contradiction.resolved_at is not null then
         raise exception 'the contradiction is resolved'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('resolved at %s by %s', v_contradiction.resolved_at,
                     coalesce(v_contradiction.resolved_by, 'nobody named')),
                 hint = 'memos.add_contradiction with the same findings opens it again';
@@ -360,7 +367,7 @@ returns table (
     resolution text, resolved_by text, resolved_at timestamptz, added_at timestamptz
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -369,6 +376,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'list_contradictions', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     return query
     select c.contradiction_id, c.finding_1, c.finding_2, c.description, c.agent, c.kept, c.resolution,

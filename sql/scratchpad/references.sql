@@ -28,6 +28,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'register_reference', array[p_scratchpad_id]);
     perform memos_private.require_word(
         'p_kind', p_kind, array['search', 'source', 'content', 'kv_cache', 'artifact']
     );
@@ -76,7 +77,7 @@ returns table (
     kind text, key text, value text, agent text, metadata jsonb, added_at timestamptz
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -85,6 +86,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'list_references', array[p_scratchpad_id]);
     perform memos_private.require_word(
         'p_kind', p_kind, array['search', 'source', 'content', 'kv_cache', 'artifact']
     );
@@ -138,7 +140,7 @@ returns table (
     finding text, source text, added_at timestamptz
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 5
 set search_path = pg_catalog, pg_temp
@@ -147,6 +149,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'find_answers', array[p_scratchpad_id], p_query);
     perform memos_private.require_note_text(
         'p_query', p_query, memos_private.setting('max_query_bytes')::int, false
     );

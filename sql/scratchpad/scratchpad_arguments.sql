@@ -117,7 +117,7 @@ begin
         );
     end if;
     raise exception 'scratchpad not found'
-        using errcode = 'MO404',
+        using errcode = memos_private.audit_failure('MO404'),
             detail = format('the user has no scratchpad %s', p_scratchpad_id),
             hint = 'memos.list_scratchpads shows the ids; closed ones go when their time has come';
 end
@@ -146,7 +146,7 @@ begin
     end if;
     if v_scratchpad.status <> 'open' then
         raise exception 'the scratchpad is closed'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('scratchpad %s is %s since %s', p_scratchpad_id, v_scratchpad.status,
                     v_scratchpad.closed_at),
                 hint = 'open another one: memos.open_scratchpad';
@@ -168,7 +168,7 @@ begin
         perform memos_private.refuse_argument(p_argument, 'it is null', format('the id of a %s', p_kind));
     end if;
     raise exception '% not found', p_kind
-        using errcode = 'MO404',
+        using errcode = memos_private.audit_failure('MO404'),
             detail = format('%s: the scratchpad has no %s %s', p_argument, p_kind, p_id),
             hint = 'memos.list_entries and memos.list_actions show the ids';
 end

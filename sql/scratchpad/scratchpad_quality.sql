@@ -14,6 +14,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'set_scratchpad_weights');
     perform memos_private.require_fraction('p_observations', p_observations);
     perform memos_private.require_fraction('p_reasoning', p_reasoning);
     perform memos_private.require_fraction('p_coverage', p_coverage);
@@ -100,7 +101,7 @@ returns table (
     recommendations text[]
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 1
 set search_path = pg_catalog, pg_temp
@@ -112,6 +113,7 @@ declare
     v_settled bigint;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'scratchpad_quality', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     select avg(e.quality) filter (where e.kind = 'observation' and e.status = 'relevant'),
         avg(e.quality) filter (where e.kind = 'reasoning'),

@@ -17,6 +17,7 @@ declare
     v_now constant timestamptz := clock_timestamp();
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'write_public', array[p_scratchpad_id]);
     perform memos_private.require_note_text('p_key', p_key, 1024, false);
     perform memos_private.require_note_json('p_value', p_value, false, false);
     perform memos_private.require_lasting('p_ttl', p_ttl, true);
@@ -38,13 +39,14 @@ comment on function memos.write_public is
 create or replace function memos.read_public(p_user_id uuid, p_scratchpad_id uuid, p_key text)
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'read_public', array[p_scratchpad_id]);
     perform memos_private.require_note_text('p_key', p_key, 1024, false);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     return (
@@ -75,6 +77,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'write_private', array[p_scratchpad_id]);
     perform memos_private.require_note_text('p_key', p_key, 1024, false);
     perform memos_private.require_note_json('p_value', p_value, false, false);
     perform memos_private.lock_open_scratchpad(p_user_id, p_scratchpad_id);
@@ -98,13 +101,14 @@ create or replace function memos.read_private(
 )
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'read_private', array[p_scratchpad_id]);
     perform memos_private.require_note_text('p_key', p_key, 1024, false);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     perform memos_private.require_agent(p_user_id, p_scratchpad_id, p_agent);
@@ -127,7 +131,7 @@ returns table (
     key text, value jsonb, agent text, is_private boolean, written_at timestamptz, expires_at timestamptz
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -136,6 +140,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'list_values', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     if p_agent is not null then
         perform memos_private.require_agent(p_user_id, p_scratchpad_id, p_agent);

@@ -42,6 +42,7 @@ begin
     elsif p_weights is null then
         perform memos_private.refuse_argument('p_weights', 'it is null', 'a JSON object');
     end if;
+    perform memos_private.audit(null, 'memos_admin.set_search_profile');
     perform memos_private.search_weights(p_weights, 'rrf', null);
     insert into memos_private.search_profile as p (name, description, weights, rrf_k)
     values (p_name, coalesce(p_description, ''), p_weights, p_rrf_k)

@@ -33,7 +33,7 @@ returns table (
     explanation jsonb, search_id uuid
 )
 language plpgsql
-stable
+volatile
 security definer
 rows 10
 set search_path = pg_catalog, pg_temp
@@ -42,6 +42,7 @@ as $body$
 #variable_conflict use_column
 declare
     v_explain boolean;
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(p_user_id);
     select (r.settings -> 'explain')::boolean into v_explain
@@ -49,11 +50,18 @@ begin
     where r.user_id = p_user_id and r.search_id = p_search_id;
     if not found then
         raise exception 'recorded search not found'
-            using errcode = 'MO404',
+            using errcode = memos_private.audit_failure('MO404'),
                 detail = format('the user has no recorded search %s', p_search_id),
                 hint = 'search with p_record => true and keep the search_id of its rows';
     end if;
-    return query select h.* from memos_private.recorded_hits(p_user_id, p_search_id, v_explain) as h;
+    for rank, memory_id, version, content, score, kind, tags, metadata, session_id, "position", occurred_at,
+        explanation, search_id in
+        select h.* from memos_private.recorded_hits(p_user_id, p_search_id, v_explain) as h
+    loop
+        v_ids := v_ids || memory_id;
+        return next;
+    end loop;
+    perform memos_private.audit_read(p_user_id, 'replay_search', v_ids);
 end
 $body$;
 comment on function memos.replay_search is

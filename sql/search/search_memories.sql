@@ -52,6 +52,7 @@ declare
         now()
     );
     v_search_id uuid;
+    v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_consent(p_user_id, 'recalling');
@@ -101,23 +102,32 @@ begin
             p_metadata, p_session_id, p_from, p_until, p_valid_at, p_recorded_at, p_fusion, v_weights,
             v_rrf_k, p_include_cold, true, v_now
         ) as f;
-        perform memos_private.record_access(p_user_id, array(
+        v_ids := array(
             select h.memory_id
             from memos_private.search_hit as h
             where h.user_id = p_user_id and h.search_id = v_search_id
-        ), now());
+            order by h.rank
+        );
+        perform memos_private.record_access(p_user_id, v_ids, now());
+        perform memos_private.audit_read(p_user_id, 'search_memories', v_ids, p_query, p_purpose);
         return query
         select h.* from memos_private.recorded_hits(p_user_id, v_search_id, p_explain) as h;
         return;
     end if;
-    return query
-    select f.rank, f.memory_id, f.version, f.content, f.score, f.kind, f.tags, f.metadata, f.session_id,
-        f.position, f.occurred_at, f.explanation, null::uuid
-    from memos_private.find_memories(
-        p_user_id, p_query, v_embedding, v_model, p_limit, p_token_budget, p_kinds, p_tags, p_metadata,
-        p_session_id, p_from, p_until, p_valid_at, p_recorded_at, p_fusion, v_weights, v_rrf_k,
-        p_include_cold, p_explain, v_now
-    ) as f;
+    for rank, memory_id, version, content, score, kind, tags, metadata, session_id, "position", occurred_at,
+        explanation, search_id in
+        select f.rank, f.memory_id, f.version, f.content, f.score, f.kind, f.tags, f.metadata, f.session_id,
+            f.position, f.occurred_at, f.explanation, null::uuid
+        from memos_private.find_memories(
+            p_user_id, p_query, v_embedding, v_model, p_limit, p_token_budget, p_kinds, p_tags, p_metadata,
+            p_session_id, p_from, p_until, p_valid_at, p_recorded_at, p_fusion, v_weights, v_rrf_k,
+            p_include_cold, p_explain, v_now
+        ) as f
+    loop
+        v_ids := v_ids || memory_id;
+        return next;
+    end loop;
+    perform memos_private.audit_read(p_user_id, 'search_memories', v_ids, p_query, p_purpose);
 end
 $body$;
 comment on function memos.search_memories is

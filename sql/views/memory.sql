@@ -8,7 +8,7 @@ select user_id, memory_id, version, content, kind, tags, metadata, importance, c
     privacy_level, provenance, session_id, position, occurred_at, valid_from, valid_until, recorded_at,
     pinned, tier
 from memos_private.memory_of_any_tier
-where user_id = (select memos.current_user_id())
+where user_id = (select memos.reading_user_id('memory'))
 offset 0;
 comment on view memos.memory is
     'The current user''s memories of every tier as they are now. Set the user with memos.use_context, or '
@@ -20,7 +20,7 @@ select user_id, memory_id, version, content, kind, tags, metadata, importance, c
     privacy_level, provenance, session_id, position, occurred_at, valid_from, valid_until, recorded_at,
     superseded_at as recorded_until, change, reason
 from memos_private.memory_version
-where user_id = (select memos.current_user_id())
+where user_id = (select memos.reading_user_id('memory_version'))
 offset 0;
 comment on view memos.memory_version is
     'Every version of the current user''s memories, superseded and deleted ones included.';

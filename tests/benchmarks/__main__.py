@@ -13,6 +13,7 @@ from pathlib import Path
 from memos_pg.render import console
 
 from tests.benchmarks import (
+    audit,
     cache,
     ingest,
     isolation,
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "ingest": ingest.run,
     "search": search.run,
     "isolation": isolation.run,
+    "audit": audit.run,
     "lifecycle": lifecycle.run,
     "scratchpad": working_memory.run,
     "cache": cache.run,

@@ -38,7 +38,7 @@ def test_prints_tables_and_writes_the_same_numbers(tmp_path: Path) -> None:
     file = tmp_path / "numbers.json"
 
     # All but cache, which fails where there is no Redis to compare with.
-    names = ["locomo", "peers", "ingest", "search", "isolation", "lifecycle", "scratchpad"]
+    names = ["locomo", "peers", "ingest", "search", "isolation", "audit", "lifecycle", "scratchpad"]
     small = ("--quick", "--total", "600", "--only", *names)
     run = _run(*small, "--json", str(file), "--plots", str(tmp_path))
 
@@ -54,6 +54,8 @@ def test_prints_tables_and_writes_the_same_numbers(tmp_path: Path) -> None:
         "search: growth with the rows of others",
         "isolation: a signed context",
         "isolation: row-level security on and off",
+        "audit: on and off",
+        "audit: verification",
         "lifecycle: a pass of maintenance",
         "scratchpad: sixteen workers on one",
     ]

@@ -18,6 +18,16 @@ GOLDEN = Path(__file__).parent / "expected_acl.txt"
 OWN_ROWS = (
     "(user_id = ( SELECT (NULLIF(current_setting('memos.user_id'::text, true), ''::text))::uuid"
 )
+# What memos_auditor may do: it sees the audit, and no content.
+AUDITORS = {
+    "memos.user_id",
+    "memos_admin.accounting_of_disclosures",
+    "memos_admin.anchor_audit",
+    "memos_admin.audit_anchors",
+    "memos_admin.audit_entries",
+    "memos_admin.audit_status",
+    "memos_admin.verify_audit",
+}
 SAFE_SCHEMAS = {"pg_catalog", "public", "partman", *SCHEMAS}
 # A procedure with a SET clause cannot commit, and these commit as they go. They must name every
 # object with its schema and must not be SECURITY DEFINER (which cannot commit either).
@@ -159,10 +169,10 @@ def test_callers_have_no_privilege_on_any_table(
 
 
 @pytest.mark.parametrize(
-    ("role", "uses_api"), [("memos_app", True), ("memos_user", True), ("memos_auditor", False)]
+    ("role", "is_auditor"), [("memos_app", False), ("memos_user", False), ("memos_auditor", True)]
 )
 def test_callers_may_enter_the_api_schema_only(
-    catalog_connection: psycopg.Connection[Any], role: str, uses_api: bool
+    catalog_connection: psycopg.Connection[Any], role: str, is_auditor: bool
 ) -> None:
     rights = dict(
         catalog_connection.execute(
@@ -178,9 +188,9 @@ def test_callers_may_enter_the_api_schema_only(
         ).fetchall()
     )
     assert rights == {
-        "memos": [uses_api, False],
+        "memos": [True, False],
         "memos_private": [False, False],
-        "memos_admin": [False, False],
+        "memos_admin": [is_auditor, False],
         "public": [True, False],
         "partman": [False, False],
     }
@@ -323,8 +333,17 @@ def test_public_may_execute_nothing(functions: list[catalog.Function]) -> None:
 
 
 def test_callers_may_execute_the_api_only(functions: list[catalog.Function]) -> None:
-    inside = [str(f) for f in functions if f.schema != "memos" and set(f.executors) & set(CALLERS)]
+    inside = [
+        str(f)
+        for f in functions
+        if f.schema != "memos" and set(f.executors) & (set(CALLERS) - {"memos_auditor"})
+    ]
     assert not inside, "\n".join(inside)
+
+
+def test_auditors_may_execute_what_shows_the_audit_only(functions: list[catalog.Function]) -> None:
+    theirs = {f"{f.schema}.{f.name}" for f in functions if "memos_auditor" in f.executors}
+    assert theirs == AUDITORS
 
 
 def test_functions_belong_to_bound_roles(functions: list[catalog.Function]) -> None:
@@ -355,7 +374,8 @@ def test_api_functions_name_the_user_first(functions: list[catalog.Function]) ->
     nameless = {f.name for f in functions if f.schema == "memos" and not f.takes_user}
     # Those that find identifiers look at their argument and nothing else.
     stateless = {"user_id", "find_identifiers", "mask_identifiers"}
-    assert nameless <= stateless | {"current_user_id", "use_context"}, nameless
+    of_the_session = {"current_user_id", "reading_user_id", "use_context"}
+    assert nameless <= stateless | of_the_session, nameless
 
 
 def test_function_list_is_the_expected_one(

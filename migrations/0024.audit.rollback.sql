@@ -1,0 +1,14 @@
+delete from memos_private.setting where name in ('audit_reads', 'audit_retention_days');
+delete from partman.part_config where parent_table = 'memos_private.audit_log';
+drop function if exists memos_private.tg_audit_changed() cascade;
+drop type if exists memos_private.audit_place cascade;
+drop table if exists memos_private.audit_collected cascade;
+drop table if exists memos_private.audit_anchored cascade;
+drop table if exists memos_private.audit_anchor cascade;
+drop table if exists memos_private.audit_buffer_era cascade;
+drop table if exists memos_private.audit_era cascade;
+drop table if exists memos_private.audit_buffer_chain cascade;
+drop table if exists memos_private.audit_chain cascade;
+drop table if exists memos_private.audit_buffer cascade;
+drop table if exists memos_private.audit_log cascade;
+drop table if exists memos_private.audit_key cascade;
