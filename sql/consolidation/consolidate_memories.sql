@@ -365,12 +365,12 @@ begin
     perform memos_private.require_fraction('p_min_similarity', p_min_similarity);
     if p_max_clusters is null or p_max_clusters not between 1 and 1000 then
         perform memos_private.refuse_argument(
-            'p_max_clusters', coalesce(format('it is %s', p_max_clusters), 'it is null'), '1 to 1000'
+            'p_max_clusters', memos_private.it_is(p_max_clusters), '1 to 1000'
         );
     end if;
     if p_min_sources is null or p_min_sources not between 2 and 32 then
         perform memos_private.refuse_argument(
-            'p_min_sources', coalesce(format('it is %s', p_min_sources), 'it is null'), '2 to 32 memories'
+            'p_min_sources', memos_private.it_is(p_min_sources), '2 to 32 memories'
         );
     end if;
     if p_summarize and to_regprocedure('memos_private.summarize_texts(jsonb, integer)') is null then

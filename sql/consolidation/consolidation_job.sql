@@ -79,7 +79,7 @@ begin
     perform memos_private.require_user(p_user_id);
     if p_max_clusters is null or p_max_clusters not between 1 and 1000 then
         perform memos_private.refuse_argument(
-            'p_max_clusters', coalesce(format('it is %s', p_max_clusters), 'it is null'), '1 to 1000'
+            'p_max_clusters', memos_private.it_is(p_max_clusters), '1 to 1000'
         );
     end if;
     perform memos_private.lock_consolidation(p_user_id);

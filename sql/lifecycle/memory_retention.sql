@@ -49,7 +49,7 @@ begin
     perform memos_private.enter_user_context(p_user_id);
     if p_at is null or not isfinite(p_at) then
         perform memos_private.refuse_argument(
-            'p_at', coalesce(format('it is %s', p_at), 'it is null'), 'a finite time'
+            'p_at', memos_private.it_is(p_at), 'a finite time'
         );
     end if;
     select memos_private.retention_of(

@@ -52,7 +52,7 @@ begin
         or p_accessed_at not between '1970-01-01 UTC' and clock_timestamp() + interval '1 day'
     then
         perform memos_private.refuse_argument(
-            'p_accessed_at', coalesce(format('it is %s', p_accessed_at), 'it is null'),
+            'p_accessed_at', memos_private.it_is(p_accessed_at),
             'when they were used: from 1970 to now (a day of grace for clocks that differ)'
         );
     end if;

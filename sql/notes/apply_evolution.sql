@@ -11,7 +11,7 @@ declare
 begin
     if p_object is null or jsonb_typeof(p_object) <> 'object' or p_object - p_keys <> '{}' then
         perform memos_private.refuse_argument(
-            p_argument, coalesce('it is ' || left(p_object::text, 200), 'it is null'),
+            p_argument, memos_private.it_is(p_object),
             'JSON objects with the keys ' || array_to_string(p_keys, ', ')
         );
     end if;

@@ -84,7 +84,7 @@ begin
         or jsonb_typeof(p_network -> 'memories') is distinct from 'object'
     then
         perform memos_private.refuse_argument(
-            'p_network', coalesce('it is ' || left(p_network::text, 200), 'it is null'),
+            'p_network', memos_private.it_is(p_network),
             'a JSON object with "memories": {id: node}, as export_network and the old to_dict write it'
         );
     end if;

@@ -302,7 +302,7 @@ begin
         or p_changes - v_keys <> '{}'
     then
         perform memos_private.refuse_argument(
-            'p_changes', coalesce('it is ' || left(p_changes::text, 200), 'it is null'),
+            'p_changes', memos_private.it_is(p_changes),
             'a JSON object with the keys to change: ' || array_to_string(v_keys, ', ')
         );
     end if;
