@@ -68,7 +68,7 @@ begin
 end
 $body$;
 comment on function memos_admin.place_legal_hold is
-    'From now on nothing of the user is dropped for its age (history, recorded searches, request ids), '
+    'From now on nothing of the user is dropped for its age (history, recorded searches, request ids, scratchpads), '
     'until every hold on the user is released. Returns the hold''s id. What was dropped before is gone. '
     'Errors: MO400.';
 

@@ -64,6 +64,7 @@ declare
     v_confidence real;
     v_now timestamptz;
 begin
+    perform memos_private.require_consent(p_user_id, 'storing');
     select * into v_old
     from memos_private.memory as m
     where m.user_id = p_user_id and m.memory_id = p_memory_id
@@ -84,7 +85,7 @@ begin
 end
 $body$;
 comment on function memos_private.confirm_memory is
-    'A new version of a memory that was found out again: more certain than before.';
+    'A new version of a memory that was found out again: more certain than before. Errors: MO451.';
 
 create or replace function memos_private.promotable_entries(
     p_user_id uuid, p_scratchpad_id uuid, p_min_quality real
@@ -169,8 +170,8 @@ begin
     into v_entry_ids, v_memories
     from (
         select p.entry_id, p.kind, p.type, p.agent, p.source, p.quality, p.added_at,
-            p.content || case when p.kind = 'example' then E'\n-> ' || (p.output #>> '{}') else '' end
-                as text,
+            case when p.kind = 'example' then memos_private.example_text(p.content, p.output #>> '{}')
+                else p.content end as text,
             (row_number() over (order by p.entry_id))::int as place
         from memos_private.promotable_entries(v_user_id, v_scratchpad_id, v_min_quality) as p
         where not exists (
@@ -325,4 +326,4 @@ comment on function memos.close_scratchpad is
     'scratchpad and the entry. A finding that is known already makes the memory that was there more '
     'certain. All in one transaction, and once: closing again, at the same time or after a crash, '
     'returns the same memories. Closed without p_promote, it can still be promoted until it goes '
-    '(setting scratchpad_keep_days). Errors: MO001, MO400, MO403, MO404.';
+    '(setting scratchpad_keep_days). Errors: MO001, MO400, MO403, MO404, MO429, MO451.';

@@ -54,8 +54,9 @@ begin
         perform memos_private.end_scratchpad(
             p_user_id, p_scratchpad_id, 'abandoned', true, 'nothing has changed for too long'
         );
-    exception when sqlstate 'MO451' or sqlstate 'MO429' then
-        -- The user does not want it remembered, or has no room: that must not stop the maintenance of others.
+    exception when sqlstate 'MO400' or sqlstate 'MO429' or sqlstate 'MO451' then
+        -- The user does not want it remembered, or has no room; or a limit was lowered since something was
+        -- put down. That must not stop the maintenance of others.
         perform memos_private.end_scratchpad(
             p_user_id, p_scratchpad_id, 'abandoned', false, 'abandoned, not promoted: ' || sqlerrm
         );
@@ -75,14 +76,19 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
+    v_held uuid[];
     v_count int;
 begin
+    perform memos_private.require_batch(p_limit);
+    perform memos_private.lock_legal_holds();
+    v_held := memos_private.held_users();
     delete from memos_private.scratchpad as s
     where s.ctid = any (array(
         select e.ctid
         from memos_private.scratchpad as e
         where e.closed_at < clock_timestamp()
             - memos_private.setting('scratchpad_keep_days')::int * interval '1 day'
+            and e.user_id <> all (v_held)
         order by e.user_id, e.scratchpad_id
         limit p_limit
         for update skip locked
@@ -92,7 +98,7 @@ begin
     where v.ctid = any (array(
         select e.ctid
         from memos_private.scratchpad_public_value as e
-        where e.expires_at < clock_timestamp()
+        where e.expires_at < clock_timestamp() and e.user_id <> all (v_held)
         limit 10000
         for update skip locked
     ));
@@ -101,8 +107,8 @@ end
 $body$;
 comment on function memos_admin.expire_scratchpads is
     'Removes at most p_limit scratchpads that were closed longer than scratchpad_keep_days ago, with all '
-    'that is on them, and public values whose lifetime is over; returns how many scratchpads. What was '
-    'promoted are memories by now, and stays.';
+    'that is on them, and public values whose lifetime is over, but nothing of users under a legal hold; '
+    'returns how many scratchpads. What was promoted are memories by now, and stays. Errors: MO400, MO409.';
 
 -- Commits as it goes, so it can neither be a definer nor pin its search_path in a clause: it pins it
 -- itself in each transaction and does nothing but call functions that are definers.
