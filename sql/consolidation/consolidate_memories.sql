@@ -431,12 +431,14 @@ declare
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_consent(p_user_id, 'deriving');
-    if p_source_ids is null or cardinality(p_source_ids) not between 1 and 1000
+    if p_source_ids is null or cardinality(p_source_ids) not between 1 and 1000 or array_ndims(p_source_ids) > 1
         or array_position(p_source_ids, null) > 0 or p_memory_id = any (p_source_ids)
         or cardinality(p_source_ids) <> (select count(distinct s) from unnest(p_source_ids) as s)
     then
         perform memos_private.refuse_argument(
-            'p_source_ids', 'it is null, empty or too long, has a null, an id twice, or p_memory_id itself',
+            'p_source_ids',
+            'it is null, empty, too long or of more than one dimension, has a null, an id twice, or '
+                || 'p_memory_id itself',
             'the ids of 1 to 1000 other memories'
         );
     end if;
