@@ -120,6 +120,11 @@ begin
         from memos_private.memory_traits as t
         left join memos_private.memory_usage as u on u.user_id = p_user_id and u.memory_id = t.memory_id
         where t.user_id = p_user_id and t.tier = 'warm' and not t.pinned
+            -- Facts stay, and must not take the places of what can go.
+            and not exists (
+                select from memos_private.fact as f
+                where f.user_id = p_user_id and f.memory_id = t.memory_id
+            )
             and greatest(t.recorded_at, u.last_used_at) <= v_idle_since
             and memos_private.retention_of(t, u, null, now()) < v_max_retention
         limit p_limit
@@ -127,7 +132,7 @@ begin
 end
 $body$;
 comment on function memos_private.assign_cold is
-    'What was neither used nor written for cold_idle_days, is not pinned and is retained less than '
+    'What was neither used nor written for cold_idle_days, is not pinned, no fact, and retained less than '
     'cold_max_retention becomes cold.';
 
 create or replace function memos_private.assign_excess(p_user_id uuid, p_limit int)
@@ -146,6 +151,11 @@ begin
         from memos_private.memory_traits as t
         left join memos_private.memory_usage as u on u.user_id = p_user_id and u.memory_id = t.memory_id
         where t.user_id = p_user_id and t.tier = 'warm' and not t.pinned
+            -- Facts stay, and must not take the places of what can go.
+            and not exists (
+                select from memos_private.fact as f
+                where f.user_id = p_user_id and f.memory_id = t.memory_id
+            )
         order by memos_private.retention_of(t, u, null, now()), t.memory_id
         limit least(greatest(v_excess, 0), p_limit)
     ));
