@@ -445,6 +445,8 @@ begin
     if p_reason is null or p_reason !~ '\S' or length(p_reason) > 900 then
         perform memos_private.refuse_argument('p_reason', 'it is null, blank or too long', '1 to 900 characters');
     end if;
+    perform memos_private.lock_consolidation(p_user_id);
+    perform memos_private.recall_memories(p_user_id, p_memory_id || p_source_ids);
     foreach v_memory_id in array p_memory_id || p_source_ids loop
         if not exists (
             select from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = v_memory_id
@@ -452,7 +454,6 @@ begin
             perform memos_private.refuse_missing_memory(v_memory_id);
         end if;
     end loop;
-    perform memos_private.lock_consolidation(p_user_id);
     perform memos_private.lock_memories(p_user_id, p_memory_id || p_source_ids);
     insert into memos_private.consolidation_run (user_id, run_id, parameters)
     values (p_user_id, v_run_id, jsonb_build_object('merge_memories', true));
@@ -460,8 +461,8 @@ begin
     if v_action is null or jsonb_array_length(v_action -> 'source_ids') < cardinality(p_source_ids) then
         raise exception 'these memories cannot be merged'
             using errcode = 'MO409',
-                detail = 'one is pinned, a fact, cold, no longer valid, or of another privacy level',
-                hint = 'unpin it or move it first, or leave it out';
+                detail = 'one is pinned, a fact, no longer valid, or of another privacy level',
+                hint = 'unpin it first, or leave it out';
     end if;
     return v_run_id;
 end
