@@ -1,6 +1,6 @@
 """Every function as an outsider calls it: each argument in turn null or odd, all others fine.
 
-Whatever comes, it works or it is refused with a code of class MO, and the DETAIL says what was wrong.
+Whatever comes, it works or is refused with a code of class MO, and the DETAIL says what was wrong.
 """
 
 from __future__ import annotations
@@ -32,7 +32,14 @@ FINE: dict[str, Any] = {
     "jsonb[]": "{}",
 }
 ODD: dict[str, list[Any]] = {
-    "text": ["", "  ", "\u202eשלום \U0001f600 e\u0301", "x" * 2_000_000, "'; --", "NaN"],
+    "text": [
+        "",
+        "  ",
+        "\u202e\u05e9\u05dc\u05d5\u05dd \U0001f600 e\u0301",
+        "x" * 2_000_000,
+        "'; --",
+        "NaN",
+    ],
     "jsonb": ["null", "[]", "5", '"x"', '{"a": {"b": [1e300]}}', '[{"content": [1]}]'],
     "integer": [-1, 0, 2**31 - 1],
     "bigint": [-1, 2**63 - 1],
@@ -79,7 +86,9 @@ def functions(connection: Connection) -> list[tuple[str, str, list[str], list[st
     """Schema, name, argument names and types of every function with arguments."""
     return connection.execute("""
         select n.nspname, p.proname, p.proargnames[1:p.pronargs],
-            array(select replace(format_type(t, null), 'public.', '') from unnest(p.proargtypes) as t)
+            array(
+                select replace(format_type(t, null), 'public.', '') from unnest(p.proargtypes) as t
+            )
         from pg_proc as p
         join pg_namespace as n on n.oid = p.pronamespace
         where n.nspname in ('memos', 'memos_admin') and p.pronargs > 0 and p.prokind = 'f'
