@@ -19,13 +19,14 @@ set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_since constant timestamptz := memos_private.hot_idle_since();
+    v_hot constant uuid[] := memos_private.hot_memory_ids(p_user_id);
 begin
     return array(
         select m.memory_id
         from memos_private.memory as m
         left join memos_private.memory_usage as u on u.user_id = p_user_id and u.memory_id = m.memory_id
-        where m.user_id = p_user_id and m.memory_id = any (memos_private.hot_memory_ids(p_user_id))
-            and m.tier = 'hot' and coalesce(u.last_used_at, '-infinity') <= v_since
+        where m.user_id = p_user_id and m.memory_id = any (v_hot) and m.tier = 'hot'
+            and coalesce(u.last_used_at, '-infinity') <= v_since
         limit p_limit
     );
 end
@@ -59,11 +60,11 @@ as $body$
 declare
     v_since constant timestamptz := memos_private.hot_idle_since();
     v_uses constant int := memos_private.setting('hot_uses');
+    v_hot constant uuid[] := memos_private.hot_memory_ids(p_user_id);
     v_places constant bigint := memos_private.setting('hot_max_memories')::bigint - (
         select count(*)
         from memos_private.memory as m
-        where m.user_id = p_user_id and m.memory_id = any (memos_private.hot_memory_ids(p_user_id))
-            and m.tier = 'hot'
+        where m.user_id = p_user_id and m.memory_id = any (v_hot) and m.tier = 'hot'
     );
 begin
     return array(
@@ -212,13 +213,14 @@ begin
         v_moved := v_moved + v_hot;
     end if;
     if v_moved < p_limit then
+        v_ids := memos_private.hot_memory_ids(p_user_id);
         update memos_private.tier_schedule as s
         set hot_due_at = case when v_missed then '-infinity' else coalesce((
                 select min(u.last_used_at)
                     + make_interval(hours => memos_private.setting('hot_idle_hours')::int)
                 from memos_private.memory_usage as u
                 join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = u.memory_id
-                where u.user_id = p_user_id and u.memory_id = any (memos_private.hot_memory_ids(p_user_id))
+                where u.user_id = p_user_id and u.memory_id = any (v_ids)
                     and m.tier = 'hot'
             ), 'infinity') end,
             -- Nothing gets idle sooner than a twelfth of the time in which it does, or not much.

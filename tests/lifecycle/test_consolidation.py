@@ -212,6 +212,19 @@ def test_bad_questions_for_duplicates(app: Connection, user: UUID, named: Any) -
     assert error.sqlstate == "MO400"
 
 
+def test_neighbours_are_looked_for_once(app: Connection, superuser: Connection, user: UUID) -> None:
+    rows(app, "memos.add_memories", user, [{"content": f"tea number {n}"} for n in range(300)])
+    with superuser.transaction():
+        superuser.execute("set local track_functions = 'pl'")
+        superuser.execute("set local role memos_app")
+        assert len(rows(superuser, "memos.find_duplicates", user, "tea number 7")) == 5
+        superuser.execute("reset role")
+        calls = superuser.execute(
+            "select calls from pg_stat_xact_user_functions where funcname = 'lexical_neighbours'"
+        ).fetchone()
+    assert calls == (1,), "and not for each memory"
+
+
 # Merging ------------------------------------------------------------------------------------------
 
 

@@ -377,3 +377,29 @@ def test_a_legal_hold_keeps_scratchpads(database: Database, user: UUID) -> None:
         rows(admin, "memos_admin.release_legal_hold", user, hold[0], "settled")
         admin.execute("call memos_admin.close_abandoned_scratchpads()")
         assert pad.fails("get_scratchpad") == "MO404"
+
+
+def test_a_closing_takes_as_long_as_what_it_promotes(
+    app: Connection, user: UUID, module_database: Database
+) -> None:
+    pad = Pad.open(app, user)
+    question = pad.call("ask_question", "which numbers are there?")
+    for number in range(60):
+        pad.call("add_finding", f"number {number} is poor", question, p_confidence=0.2)
+        seen = pad.call("add_finding", f"number {number} is good", question, p_confidence=0.9)
+        pad.call("add_reasoning", f"so {number} it is", "deduction", [seen], 0.9)
+    pad.call("set_question_status", question, "answered")
+    with module_database.connect() as superuser, superuser.transaction():
+        superuser.execute("set local track_functions = 'pl'")
+        superuser.execute("set local role memos_app")
+        assert len(close(pad.on(superuser))) == 121
+        superuser.execute("reset role")
+        searches = superuser.execute(
+            "select calls from pg_stat_xact_user_functions where funcname = 'known_memory'"
+        ).fetchone()
+        assert searches == (120,), "only of what is good enough, once"
+        (read,) = superuser.execute(
+            "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables"
+            " where relname = 'scratchpad_promotion'"
+        ).fetchone()
+        assert read < 20 * 121, "not the square of it"
