@@ -16,7 +16,7 @@ begin
     perform memos_private.require_user(p_user_id);
     if p_ttl is null or p_ttl <= interval '0' or p_ttl > interval '30 days' then
         perform memos_private.refuse_argument(
-            'p_ttl', coalesce(format('it is %s', p_ttl), 'it is null'), 'more than 0, at most 30 days'
+            'p_ttl', memos_private.it_is(p_ttl), 'more than 0, at most 30 days'
         );
     end if;
     if p_purpose !~ '\S' or length(p_purpose) > 256 then

@@ -10,7 +10,7 @@ declare
 begin
     if p_grace is null or p_grace < interval '0' or p_grace > interval '30 days' then
         perform memos_private.refuse_argument(
-            'p_grace', coalesce(format('it is %s', p_grace), 'it is null'),
+            'p_grace', memos_private.it_is(p_grace),
             'from 0 to 30 days, which is as long as a context can live'
         );
     end if;

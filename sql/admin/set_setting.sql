@@ -16,7 +16,7 @@ declare
 begin
     if p_value is null or p_value !~ v_form then
         perform memos_private.refuse_argument(
-            'p_value', coalesce(format('it is %s', left(p_value, 200)), 'it is null'),
+            'p_value', memos_private.it_is(p_value),
             case
                 when p_name = 'audit_reads' then 'buffered, durable or logged'
                 when p_name like 'bm25%' then 'a number from 0'
@@ -30,7 +30,7 @@ begin
     update memos_private.setting set value = p_value where name = p_name;
     if not found then
         perform memos_private.refuse_argument(
-            'p_name', coalesce(format('there is no setting "%s"', left(p_name, 200)), 'it is null'),
+            'p_name', memos_private.it_is(p_name),
             'one of: ' || (select string_agg(name, ', ' order by name) from memos_private.setting)
         );
     end if;

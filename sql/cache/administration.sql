@@ -43,7 +43,7 @@ declare
 begin
     if p_policy is null or jsonb_typeof(p_policy) <> 'object' or p_policy - v_keys <> '{}' then
         perform memos_private.refuse_argument(
-            'p_policy', coalesce('it is ' || left(p_policy::text, 200), 'it is null'),
+            'p_policy', memos_private.it_is(p_policy),
             'a JSON object with any of the keys ' || array_to_string(v_keys, ', ')
         );
     end if;

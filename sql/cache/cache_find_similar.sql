@@ -35,7 +35,7 @@ begin
         perform memos_private.refuse_argument('p_embedding', 'it is null', 'the vector of the question');
     elsif p_min_similarity is null or not p_min_similarity between 0 and 1 then
         perform memos_private.refuse_argument(
-            'p_min_similarity', coalesce(format('it is %s', p_min_similarity), 'it is null'), 'a number from 0 to 1'
+            'p_min_similarity', memos_private.it_is(p_min_similarity), 'a number from 0 to 1'
         );
     end if;
     v_model := memos_private.require_cache_embedding(p_embedding, p_model);

@@ -36,7 +36,7 @@ declare
 begin
     if p_lease is null or p_lease < interval '0' or p_lease > interval '10 minutes' then
         perform memos_private.refuse_argument(
-            'p_lease', coalesce(format('it is %s', p_lease), 'it is null'),
+            'p_lease', memos_private.it_is(p_lease),
             'at most 10 minutes; 0 to read and ask for none'
         );
     end if;

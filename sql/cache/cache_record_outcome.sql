@@ -64,7 +64,7 @@ begin
     perform memos_private.cache_policy(p_namespace);
     if p_limit is null or p_limit not between 1 and 1000 then
         perform memos_private.refuse_argument(
-            'p_limit', coalesce(format('it is %s', p_limit), 'it is null'), 'a whole number from 1 to 1000'
+            'p_limit', memos_private.it_is(p_limit), 'a whole number from 1 to 1000'
         );
     end if;
     return query

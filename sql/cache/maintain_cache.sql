@@ -12,7 +12,7 @@ declare
 begin
     if p_limit is null or p_limit < 1 then
         perform memos_private.refuse_argument(
-            'p_limit', coalesce(format('it is %s', p_limit), 'it is null'), 'a whole number from 1'
+            'p_limit', memos_private.it_is(p_limit), 'a whole number from 1'
         );
     end if;
     for v_policy in select * from memos_private.cache_namespace as n order by n.name loop

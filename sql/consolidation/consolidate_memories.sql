@@ -366,12 +366,12 @@ begin
     perform memos_private.require_fraction('p_min_similarity', p_min_similarity);
     if p_max_clusters is null or p_max_clusters not between 1 and 1000 then
         perform memos_private.refuse_argument(
-            'p_max_clusters', coalesce(format('it is %s', p_max_clusters), 'it is null'), '1 to 1000'
+            'p_max_clusters', memos_private.it_is(p_max_clusters), '1 to 1000'
         );
     end if;
     if p_min_sources is null or p_min_sources not between 2 and 32 then
         perform memos_private.refuse_argument(
-            'p_min_sources', coalesce(format('it is %s', p_min_sources), 'it is null'), '2 to 32 memories'
+            'p_min_sources', memos_private.it_is(p_min_sources), '2 to 32 memories'
         );
     end if;
     if p_summarize and to_regprocedure('memos_private.summarize_texts(jsonb, integer)') is null then
@@ -433,18 +433,22 @@ begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.audit(p_user_id, 'merge_memories', p_memory_id || p_source_ids);
     perform memos_private.require_consent(p_user_id, 'deriving');
-    if p_source_ids is null or cardinality(p_source_ids) not between 1 and 1000
+    if p_source_ids is null or cardinality(p_source_ids) not between 1 and 1000 or array_ndims(p_source_ids) > 1
         or array_position(p_source_ids, null) > 0 or p_memory_id = any (p_source_ids)
         or cardinality(p_source_ids) <> (select count(distinct s) from unnest(p_source_ids) as s)
     then
         perform memos_private.refuse_argument(
-            'p_source_ids', 'it is null, empty or too long, has a null, an id twice, or p_memory_id itself',
+            'p_source_ids',
+            'it is null, empty, too long or of more than one dimension, has a null, an id twice, or '
+                || 'p_memory_id itself',
             'the ids of 1 to 1000 other memories'
         );
     end if;
     if p_reason is null or p_reason !~ '\S' or length(p_reason) > 900 then
         perform memos_private.refuse_argument('p_reason', 'it is null, blank or too long', '1 to 900 characters');
     end if;
+    perform memos_private.lock_consolidation(p_user_id);
+    perform memos_private.recall_memories(p_user_id, p_memory_id || p_source_ids);
     foreach v_memory_id in array p_memory_id || p_source_ids loop
         if not exists (
             select from memos_private.memory as m where m.user_id = p_user_id and m.memory_id = v_memory_id
@@ -452,7 +456,6 @@ begin
             perform memos_private.refuse_missing_memory(v_memory_id);
         end if;
     end loop;
-    perform memos_private.lock_consolidation(p_user_id);
     perform memos_private.lock_memories(p_user_id, p_memory_id || p_source_ids);
     insert into memos_private.consolidation_run (user_id, run_id, parameters)
     values (p_user_id, v_run_id, jsonb_build_object('merge_memories', true));
@@ -460,8 +463,8 @@ begin
     if v_action is null or jsonb_array_length(v_action -> 'source_ids') < cardinality(p_source_ids) then
         raise exception 'these memories cannot be merged'
             using errcode = memos_private.audit_failure('MO409'),
-                detail = 'one is pinned, a fact, cold, no longer valid, or of another privacy level',
-                hint = 'unpin it or move it first, or leave it out';
+                detail = 'one is pinned, a fact, no longer valid, or of another privacy level',
+                hint = 'unpin it first, or leave it out';
     end if;
     return v_run_id;
 end

@@ -79,8 +79,11 @@ begin
     perform memos_private.require_user(p_user_id);
     if p_max_clusters is null or p_max_clusters not between 1 and 1000 then
         perform memos_private.refuse_argument(
-            'p_max_clusters', coalesce(format('it is %s', p_max_clusters), 'it is null'), '1 to 1000'
+            'p_max_clusters', memos_private.it_is(p_max_clusters), '1 to 1000'
         );
+    end if;
+    if not memos_private.has_consent(p_user_id, 'deriving') then
+        return 0;  -- users_to_consolidate names them again when the user consents
     end if;
     perform memos_private.audit(p_user_id, 'memos_admin.consolidate_batch');
     perform memos_private.lock_consolidation(p_user_id);
@@ -109,7 +112,8 @@ end
 $body$;
 comment on function memos_admin.consolidate_batch is
     'Merges at most p_max_clusters groups of one user''s memories that say the same: one transaction of '
-    'memos_admin.consolidate_memories. Errors: MO400.';
+    'memos_admin.consolidate_memories. Does nothing for users who do not consent to deriving. '
+    'Errors: MO400.';
 
 -- Commits as it goes, so it can neither be a definer nor pin its search_path in a clause: it pins it
 -- itself in each transaction and does nothing but call functions that are definers.

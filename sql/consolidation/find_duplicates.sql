@@ -64,6 +64,7 @@ declare
     v_embedding public.halfvec := p_embedding;
     v_lane memos_private.lane;
     v_ids uuid[] := '{}';
+    v_candidates uuid[];
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_limit(p_limit);
@@ -92,6 +93,14 @@ begin
             p_user_id, v_model.model_id, v_embedding, null, false, greatest(20, 2 * p_limit)
         );
     end if;
+    -- Once: within the query below it would be asked again for each memory of the user.
+    v_candidates := memos_private.lexical_neighbours(
+        p_user_id, memos_private.text_search_language(p_language), left(p_content, 20000),
+        greatest(20, 4 * p_limit)
+    ) || v_lane.memory_ids || array(
+        select h.memory_id from memos_private.memory as h
+        where h.user_id = p_user_id and h.content_hash = memos_private.content_hash(p_content)
+    );
     for memory_id, version, content, kind, match, similarity, spelling, meaning, differences in
         select f.memory_id, f.version, f.content, f.kind,
             case
@@ -114,17 +123,7 @@ begin
             cross join lateral (
                 select memos_private.differences(left(m.content, 20000), left(p_content, 20000))
             ) as x (differences)
-            where m.user_id = p_user_id and m.memory_id = any (
-                memos_private.lexical_neighbours(
-                    p_user_id, memos_private.text_search_language(p_language), left(p_content, 20000),
-                    greatest(20, 4 * p_limit)
-                )
-                || v_lane.memory_ids
-                || array(
-                    select h.memory_id from memos_private.memory as h
-                    where h.user_id = p_user_id and h.content_hash = memos_private.content_hash(p_content)
-                )
-            )
+            where m.user_id = p_user_id and m.memory_id = any (v_candidates)
         ) as f
         where f.similarity >= p_min_similarity
         order by (f.content_hash = memos_private.content_hash(p_content)) desc, f.similarity desc, f.memory_id

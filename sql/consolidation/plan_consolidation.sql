@@ -41,14 +41,12 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     -- Saying the same is an equivalence: no chain of likeness can lead from one statement to another.
-    -- The same words at another day, level or kind are another memory.
+    -- The same words at another day, level or kind are another memory. Pinned ones stay, and get no tags.
     return query
-    select g.memory_ids[1], g.memory_ids[2:]
+    select g.keep_id, array_agg(g.memory_id order by g.memory_id)
     from (
-        select array_agg(
-                m.memory_id
-                order by m.pinned desc, m.provenance = 'user' desc, m.importance desc, m.memory_id
-            ) as memory_ids
+        select m.memory_id, m.pinned, m.tags, first_value(m.memory_id) over w as keep_id,
+            first_value(m.pinned) over w as keep_is_pinned, first_value(m.tags) over w as keep_tags
         from (
             -- Taking texts apart is dear: only those that have the same letters, without articles and such.
             select x.*, count(*) over (
@@ -62,11 +60,15 @@ begin
                 and length(x.content) <= 20000
         ) as m
         where m.alike > 1
-        group by memos_private.statement_key(m.content), m.language, m.kind, m.privacy_level,
-            (m.occurred_at at time zone 'UTC')::date, m.valid_until
-        having count(*) > 1 and bool_or(not m.pinned)
+        window w as (
+            partition by memos_private.statement_key(m.content), m.language, m.kind, m.privacy_level,
+                (m.occurred_at at time zone 'UTC')::date, m.valid_until
+            order by m.pinned desc, m.provenance = 'user' desc, m.importance desc, m.memory_id
+        )
     ) as g
-    order by g.memory_ids[1]
+    where g.memory_id <> g.keep_id and not g.pinned and (not g.keep_is_pinned or g.tags <@ g.keep_tags)
+    group by g.keep_id
+    order by g.keep_id
     limit p_limit;
 end
 $body$;

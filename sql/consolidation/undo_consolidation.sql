@@ -49,7 +49,7 @@ begin
     loop
         v_count := v_count + 1;
         if v_action.version is distinct from (
-            select m.version from memos_private.memory as m
+            select m.version from memos_private.memory_of_any_tier as m
             where m.user_id = p_user_id and m.memory_id = v_action.memory_id
         ) then
             perform memos_private.refuse_changed(format('memory %s', v_action.memory_id));
@@ -79,6 +79,11 @@ begin
             );
         else
             delete from memos_private.memory_link as l
+            where l.user_id = p_user_id and l.to_id = v_action.memory_id
+                and l.from_id = any (v_action.source_ids) and l.type = 'duplicate_of'
+                and l.origin = 'consolidation';
+            -- Where the memory that stayed has become cold since.
+            delete from memos_private.memory_link_cold as l
             where l.user_id = p_user_id and l.to_id = v_action.memory_id
                 and l.from_id = any (v_action.source_ids) and l.type = 'duplicate_of'
                 and l.origin = 'consolidation';

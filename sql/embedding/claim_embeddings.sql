@@ -39,12 +39,12 @@ begin
     perform memos_private.require_worker(p_worker);
     if p_limit is null or p_limit not between 1 and 10000 then
         perform memos_private.refuse_argument(
-            'p_limit', coalesce(format('it is %s', p_limit), 'it is null'), '1 to 10000 memories'
+            'p_limit', memos_private.it_is(p_limit), '1 to 10000 memories'
         );
     end if;
     if p_lease is null or p_lease <= interval '0' or p_lease > interval '1 day' then
         perform memos_private.refuse_argument(
-            'p_lease', coalesce(format('it is %s', p_lease), 'it is null'), 'more than 0, at most 1 day'
+            'p_lease', memos_private.it_is(p_lease), 'more than 0, at most 1 day'
         );
     end if;
     if p_model is not null then

@@ -130,7 +130,7 @@ begin
         where m.model_id = p_model_id and m.retired_at is not null
     ) then
         perform memos_private.refuse_argument(
-            'p_model_id', coalesce(format('model %s is not being dropped', p_model_id), 'it is null'),
+            'p_model_id', memos_private.it_is(p_model_id),
             'call memos_admin.drop_embedding_model'
         );
     end if;

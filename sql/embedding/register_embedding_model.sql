@@ -21,19 +21,19 @@ begin
     end if;
     if p_dimensions is null or p_dimensions not between 1 and 4000 then
         perform memos_private.refuse_argument(
-            'p_dimensions', coalesce(format('it is %s', p_dimensions), 'it is null'),
+            'p_dimensions', memos_private.it_is(p_dimensions),
             '1 to 4000: a longer halfvec does not fit a page'
         );
     end if;
     if p_provider is null or p_provider not in ('hash', 'http', 'external') then
         perform memos_private.refuse_argument(
-            'p_provider', coalesce(format('it is %s', left(p_provider, 200)), 'it is null'),
+            'p_provider', memos_private.it_is(p_provider),
             'hash, http or external'
         );
     end if;
     if p_options is null or jsonb_typeof(p_options) <> 'object' or p_options - v_known <> '{}' then
         perform memos_private.refuse_argument(
-            'p_options', coalesce('it is ' || left(p_options::text, 200), 'it is null'),
+            'p_options', memos_private.it_is(p_options),
             format('a JSON object with any of the keys %s', array_to_string(v_known, ', '))
         );
     end if;

@@ -102,11 +102,11 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     if p_m is null or p_m not between 2 and 100 then
-        perform memos_private.refuse_argument('p_m', coalesce(format('it is %s', p_m), 'it is null'), '2 to 100');
+        perform memos_private.refuse_argument('p_m', memos_private.it_is(p_m), '2 to 100');
     end if;
     if p_ef_construction is null or p_ef_construction not between 2 * p_m and 1000 then
         perform memos_private.refuse_argument(
-            'p_ef_construction', coalesce(format('it is %s', p_ef_construction), 'it is null'),
+            'p_ef_construction', memos_private.it_is(p_ef_construction),
             format('%s (twice p_m) to 1000', 2 * p_m)
         );
     end if;

@@ -18,7 +18,7 @@ begin
     end if;
     if p_sample is null or p_sample not between 10 and 10000 then
         perform memos_private.refuse_argument(
-            'p_sample', coalesce(format('it is %s', p_sample), 'it is null'), '10 to 10000 memories'
+            'p_sample', memos_private.it_is(p_sample), '10 to 10000 memories'
         );
     end if;
     v_model := memos_private.require_embedding_model(p_name);

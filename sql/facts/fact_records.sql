@@ -106,6 +106,9 @@ begin
             exit when v_content is not null and not exists (
                 select from memos_private.memory as m
                 where m.user_id = p_user_id and m.content_hash = v_memory.content_hash
+            ) and not exists (
+                select from memos_private.cold_place as p
+                where p.user_id = p_user_id and p.content_hash = v_memory.content_hash
             );
         end loop;
     end if;

@@ -19,13 +19,14 @@ set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_since constant timestamptz := memos_private.hot_idle_since();
+    v_hot constant uuid[] := memos_private.hot_memory_ids(p_user_id);
 begin
     return array(
         select m.memory_id
         from memos_private.memory as m
         left join memos_private.memory_usage as u on u.user_id = p_user_id and u.memory_id = m.memory_id
-        where m.user_id = p_user_id and m.memory_id = any (memos_private.hot_memory_ids(p_user_id))
-            and m.tier = 'hot' and coalesce(u.last_used_at, '-infinity') <= v_since
+        where m.user_id = p_user_id and m.memory_id = any (v_hot) and m.tier = 'hot'
+            and coalesce(u.last_used_at, '-infinity') <= v_since
         limit p_limit
     );
 end
@@ -59,11 +60,11 @@ as $body$
 declare
     v_since constant timestamptz := memos_private.hot_idle_since();
     v_uses constant int := memos_private.setting('hot_uses');
+    v_hot constant uuid[] := memos_private.hot_memory_ids(p_user_id);
     v_places constant bigint := memos_private.setting('hot_max_memories')::bigint - (
         select count(*)
         from memos_private.memory as m
-        where m.user_id = p_user_id and m.memory_id = any (memos_private.hot_memory_ids(p_user_id))
-            and m.tier = 'hot'
+        where m.user_id = p_user_id and m.memory_id = any (v_hot) and m.tier = 'hot'
     );
 begin
     return array(
@@ -120,6 +121,11 @@ begin
         from memos_private.memory_traits as t
         left join memos_private.memory_usage as u on u.user_id = p_user_id and u.memory_id = t.memory_id
         where t.user_id = p_user_id and t.tier = 'warm' and not t.pinned
+            -- Facts stay, and must not take the places of what can go.
+            and not exists (
+                select from memos_private.fact as f
+                where f.user_id = p_user_id and f.memory_id = t.memory_id
+            )
             and greatest(t.recorded_at, u.last_used_at) <= v_idle_since
             and memos_private.retention_of(t, u, null, now()) < v_max_retention
         limit p_limit
@@ -127,7 +133,7 @@ begin
 end
 $body$;
 comment on function memos_private.assign_cold is
-    'What was neither used nor written for cold_idle_days, is not pinned and is retained less than '
+    'What was neither used nor written for cold_idle_days, is not pinned, no fact, and retained less than '
     'cold_max_retention becomes cold.';
 
 create or replace function memos_private.assign_excess(p_user_id uuid, p_limit int)
@@ -146,6 +152,11 @@ begin
         from memos_private.memory_traits as t
         left join memos_private.memory_usage as u on u.user_id = p_user_id and u.memory_id = t.memory_id
         where t.user_id = p_user_id and t.tier = 'warm' and not t.pinned
+            -- Facts stay, and must not take the places of what can go.
+            and not exists (
+                select from memos_private.fact as f
+                where f.user_id = p_user_id and f.memory_id = t.memory_id
+            )
         order by memos_private.retention_of(t, u, null, now()), t.memory_id
         limit least(greatest(v_excess, 0), p_limit)
     ));
@@ -171,7 +182,7 @@ declare
 begin
     if p_limit is null or p_limit not between 1 and 10000 then
         perform memos_private.refuse_argument(
-            'p_limit', coalesce(format('it is %s', p_limit), 'it is null'), '1 to 10000 memories'
+            'p_limit', memos_private.it_is(p_limit), '1 to 10000 memories'
         );
     end if;
     if not pg_try_advisory_xact_lock(hashtextextended('memos.assign_tiers ' || p_user_id, 0)) then
@@ -202,13 +213,14 @@ begin
         v_moved := v_moved + v_hot;
     end if;
     if v_moved < p_limit then
+        v_ids := memos_private.hot_memory_ids(p_user_id);
         update memos_private.tier_schedule as s
         set hot_due_at = case when v_missed then '-infinity' else coalesce((
                 select min(u.last_used_at)
                     + make_interval(hours => memos_private.setting('hot_idle_hours')::int)
                 from memos_private.memory_usage as u
                 join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = u.memory_id
-                where u.user_id = p_user_id and u.memory_id = any (memos_private.hot_memory_ids(p_user_id))
+                where u.user_id = p_user_id and u.memory_id = any (v_ids)
                     and m.tier = 'hot'
             ), 'infinity') end,
             -- Nothing gets idle sooner than a twelfth of the time in which it does, or not much.

@@ -14,7 +14,7 @@ declare
 begin
     if p_limit is null or p_limit not between 1 and 10000 then
         perform memos_private.refuse_argument(
-            'p_limit', coalesce(format('it is %s', p_limit), 'it is null'), '1 to 10000 memories'
+            'p_limit', memos_private.it_is(p_limit), '1 to 10000 memories'
         );
     end if;
     if not pg_try_advisory_xact_lock(hashtextextended('memos.fold_access ' || p_user_id, 0)) then

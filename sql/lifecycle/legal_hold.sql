@@ -63,7 +63,7 @@ as $body$
 begin
     if p_reason is null or p_reason !~ '\S' or length(p_reason) > 1000 then
         perform memos_private.refuse_argument(
-            'p_reason', coalesce(format('it is "%s"', left(p_reason, 200)), 'it is null'),
+            'p_reason', memos_private.it_is(p_reason),
             '1 to 1000 characters that are not blank: a hold is a record'
         );
     end if;

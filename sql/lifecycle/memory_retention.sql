@@ -50,7 +50,7 @@ begin
     perform memos_private.audit_read(p_user_id, 'memory_retention', array[p_memory_id]);
     if p_at is null or not isfinite(p_at) then
         perform memos_private.refuse_argument(
-            'p_at', coalesce(format('it is %s', p_at), 'it is null'), 'a finite time'
+            'p_at', memos_private.it_is(p_at), 'a finite time'
         );
     end if;
     select memos_private.retention_of(

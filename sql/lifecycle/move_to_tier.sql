@@ -12,7 +12,7 @@ declare
 begin
     if p_tier is null or p_tier not in ('hot', 'warm', 'cold') then
         perform memos_private.refuse_argument(
-            'p_tier', coalesce(format('it is "%s"', left(p_tier, 200)), 'it is null'), 'hot, warm or cold'
+            'p_tier', memos_private.it_is(p_tier), 'hot, warm or cold'
         );
     end if;
     -- Jobs of other roles move memories too; only the owner makes partitions.

@@ -78,7 +78,7 @@ begin
         );
     elsif p_kind is null or p_kind not in ('prefix', 'adapter') then
         perform memos_private.refuse_argument(
-            'p_kind', coalesce('it is ' || left(p_kind, 200), 'it is null'), 'prefix or adapter'
+            'p_kind', memos_private.it_is(p_kind), 'prefix or adapter'
         );
     elsif p_tokens < 0 then
         perform memos_private.refuse_argument('p_tokens', format('it is %s', p_tokens), 'null, or from 0');
@@ -126,13 +126,13 @@ begin
     perform memos_private.require_prefix_key(p_name, p_model, p_backend);
     if p_state is null or p_state not in ('cold', 'warming', 'warm', 'evicted') then
         perform memos_private.refuse_argument(
-            'p_state', coalesce('it is ' || left(p_state, 200), 'it is null'), 'cold, warming, warm or evicted'
+            'p_state', memos_private.it_is(p_state), 'cold, warming, warm or evicted'
         );
     elsif p_warm_ms < 0 then
         perform memos_private.refuse_argument('p_warm_ms', format('it is %s', p_warm_ms), 'null, or from 0');
     elsif p_ttl is null or p_ttl <= interval '0' or p_ttl > interval '30 days' then
         perform memos_private.refuse_argument(
-            'p_ttl', coalesce(format('it is %s', p_ttl), 'it is null'), 'more than 0, at most 30 days'
+            'p_ttl', memos_private.it_is(p_ttl), 'more than 0, at most 30 days'
         );
     end if;
     update memos_private.warm_prefix as w
@@ -201,7 +201,7 @@ begin
     perform memos_private.enter_user_context(p_user_id);
     if p_max_warm is null or p_max_warm < 0 then
         perform memos_private.refuse_argument(
-            'p_max_warm', coalesce(format('it is %s', p_max_warm), 'it is null'), 'how many may stay warm, from 0'
+            'p_max_warm', memos_private.it_is(p_max_warm), 'how many may stay warm, from 0'
         );
     end if;
     perform memos_private.require_prefix_key('-', coalesce(p_model, '-'), p_backend);

@@ -38,9 +38,11 @@ declare
     v_most constant int := memos_private.setting('max_batch');
 begin
     perform memos_private.enter_user_context(p_user_id);
-    if p_memory_ids is null or array_position(p_memory_ids, null) is not null then
+    if p_memory_ids is null or array_ndims(p_memory_ids) > 1
+        or array_position(p_memory_ids, null) is not null
+    then
         perform memos_private.refuse_argument(
-            'p_memory_ids', case when p_memory_ids is null then 'it is null' else 'an id is null' end,
+            'p_memory_ids', 'it is null, has a null, or more than one dimension',
             'the ids of the memories that were used'
         );
     elsif cardinality(p_memory_ids) > v_most then
@@ -52,7 +54,7 @@ begin
         or p_accessed_at not between '1970-01-01 UTC' and clock_timestamp() + interval '1 day'
     then
         perform memos_private.refuse_argument(
-            'p_accessed_at', coalesce(format('it is %s', p_accessed_at), 'it is null'),
+            'p_accessed_at', memos_private.it_is(p_accessed_at),
             'when they were used: from 1970 to now (a day of grace for clocks that differ)'
         );
     end if;

@@ -9,7 +9,7 @@ begin
     -- Deleting early is not undone by waiting.
     if p_at is null or p_at > clock_timestamp() or p_at < '1970-01-01' then
         perform memos_private.refuse_argument(
-            'p_at', coalesce(format('it is %s', p_at), 'it is null'),
+            'p_at', memos_private.it_is(p_at),
             'a time since 1970 that has come: what is due later is not due yet'
         );
     end if;
@@ -28,7 +28,7 @@ as $body$
 begin
     if p_limit is null or p_limit not between 1 and 100000 then
         perform memos_private.refuse_argument(
-            'p_limit', coalesce(format('it is %s', p_limit), 'it is null'), '1 to 100000 rows'
+            'p_limit', memos_private.it_is(p_limit), '1 to 100000 rows'
         );
     end if;
 end

@@ -8,17 +8,17 @@ as $body$
 begin
     if p_kind is null or p_kind !~ '^[a-z][a-z0-9_]{0,63}$' then
         perform memos_private.refuse_argument(
-            'p_kind', coalesce(format('it is %s', left(p_kind, 200)), 'it is null'),
+            'p_kind', memos_private.it_is(p_kind),
             'a kind of memories, or default'
         );
     elsif p_stability_days is null or p_stability_days not between 0.01 and 36500 then
         perform memos_private.refuse_argument(
-            'p_stability_days', coalesce(format('it is %s', p_stability_days), 'it is null'),
+            'p_stability_days', memos_private.it_is(p_stability_days),
             'days from 0.01 to 36500'
         );
     elsif p_reason is null or p_reason !~ '\S' or length(p_reason) > 1000 then
         perform memos_private.refuse_argument(
-            'p_reason', coalesce(format('it has %s characters', length(p_reason)), 'it is null'),
+            'p_reason', memos_private.it_is(p_reason),
             'why, in at most 1000 characters: the next one will want to know'
         );
     end if;

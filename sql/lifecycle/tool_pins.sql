@@ -74,7 +74,7 @@ begin
     perform memos_private.require_tool(p_tool);
     if p_latency_ms is null or p_latency_ms < 0 then
         perform memos_private.refuse_argument(
-            'p_latency_ms', coalesce(format('it is %s', p_latency_ms), 'it is null'), 'milliseconds from 0'
+            'p_latency_ms', memos_private.it_is(p_latency_ms), 'milliseconds from 0'
         );
     end if;
     insert into memos_private.tool_latency as t (user_id, tool, latencies_ms)

@@ -38,7 +38,7 @@ begin
     end if;
     if p_limit is null or p_limit not between 1 and 10000 then
         perform memos_private.refuse_argument(
-            'p_limit', coalesce(format('it is %s', p_limit), 'it is null'), '1 to 10000 memories'
+            'p_limit', memos_private.it_is(p_limit), '1 to 10000 memories'
         );
     end if;
     if not pg_try_advisory_xact_lock(hashtextextended('memos.link ' || p_user_id, 0)) then
@@ -262,30 +262,34 @@ language plpgsql
 as $body$
 declare
     v_user_id pg_catalog.uuid;
-    v_done pg_catalog.int4;
+    v_done pg_catalog.int8;
     v_end constant pg_catalog.timestamptz :=
         coalesce(pg_catalog.clock_timestamp() operator(pg_catalog.+) p_at_most, 'infinity');
 begin
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    for v_user_id in
-        select u.user_id
-        from memos_admin.users_to_link() as u
-        where u.user_id = coalesce(p_user_id, u.user_id)
+    -- All users take turns: one with a large import holds up nobody.
     loop
+        v_done := 0;
+        for v_user_id in
+            select u.user_id
+            from memos_admin.users_to_link() as u
+            where u.user_id = coalesce(p_user_id, u.user_id)
         loop
             perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            v_done := memos_admin.link_similar_batch(v_user_id, p_limit, p_min_similarity, p_max_links);
+            v_done := v_done operator(pg_catalog.+)
+                memos_admin.link_similar_batch(v_user_id, p_limit, p_min_similarity, p_max_links);
             commit;
             if pg_catalog.clock_timestamp() operator(pg_catalog.>) v_end then
                 return;
             end if;
-            exit when v_done operator(pg_catalog.=) 0;
         end loop;
+        exit when v_done operator(pg_catalog.=) 0;
+        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     end loop;
 end
 $body$;
 comment on procedure memos_admin.link_similar is
-    'Links new memories, of one user or of all, to their nearest neighbours, p_limit in a transaction. '
+    'Links new memories, of one user or of all in turns, to their nearest neighbours, p_limit in a transaction. '
     'p_at_most: begins no other transaction after that long; the rest waits for the next call.';
 
 create or replace function memos_admin.relink_memories(p_user_id uuid default null)

@@ -89,7 +89,7 @@ begin
     end loop;
     if p_max_depth is null or p_max_depth not between 1 and 6 then
         perform memos_private.refuse_argument(
-            'p_max_depth', coalesce(format('it is %s', p_max_depth), 'it is null'), '1 to 6 links'
+            'p_max_depth', memos_private.it_is(p_max_depth), '1 to 6 links'
         );
     end if;
     perform memos_private.require_fraction('p_min_weight', p_min_weight);

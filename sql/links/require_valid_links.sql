@@ -16,7 +16,7 @@ as $body$
 begin
     if p_type is null or p_type !~ '^[a-z][a-z0-9_]{0,63}$' then
         perform memos_private.refuse_argument(
-            p_argument, coalesce(format('it is "%s"', left(p_type, 200)), 'it is null'),
+            p_argument, memos_private.it_is(p_type),
             'semantic, reference, supports, contradicts, derived_from, answers, related, or a '
             || 'lower-case word of your own, at most 64 characters'
         );
@@ -55,7 +55,7 @@ as $body$
 begin
     if p_value is null or not p_value between 0 and 1 then
         perform memos_private.refuse_argument(
-            p_argument, coalesce(format('it is %s', p_value), 'it is null'), 'a number from 0 to 1'
+            p_argument, memos_private.it_is(p_value), 'a number from 0 to 1'
         );
     end if;
 end

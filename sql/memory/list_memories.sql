@@ -9,7 +9,7 @@ declare
 begin
     if p_limit is null or p_limit < 1 or p_limit > v_most then
         perform memos_private.refuse_argument(
-            'p_limit', coalesce(format('it is %s', p_limit), 'it is null'),
+            'p_limit', memos_private.it_is(p_limit),
             format('a whole number from 1 to %s (setting max_search_limit)', v_most)
         );
     end if;

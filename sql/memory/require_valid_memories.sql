@@ -80,14 +80,10 @@ begin
         when 'content' then case when v_bad.content is null then 'it is null'
             when v_bad.content !~ '\S' then 'it is blank'
             else format('it has %s bytes', octet_length(v_bad.content)) end
-        when 'metadata' then coalesce(
-            format('a JSON %s of %s bytes', jsonb_typeof(v_bad.metadata),
-                octet_length(v_bad.metadata::text)),
-            'it is null'
-        )
-        else coalesce(
-            format('it is %s', left(to_jsonb(v_bad) ->> v_bad.argument, 200)), 'it is null'
-        )
+        when 'metadata' then case when v_bad.metadata is null then 'it is null'
+            else format('a JSON %s of %s bytes', jsonb_typeof(v_bad.metadata),
+                octet_length(v_bad.metadata::text)) end
+        else coalesce('it is ' || left(to_jsonb(v_bad) ->> v_bad.argument, 200), 'it is null')
     end;
     perform memos_private.refuse_argument(
         'p_' || v_bad.argument,

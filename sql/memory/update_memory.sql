@@ -26,7 +26,7 @@ begin
     perform memos_private.audit(p_user_id, 'update_memory', array[p_memory_id]);
     if p_changes is null or jsonb_typeof(p_changes) <> 'object' or p_changes = '{}' then
         perform memos_private.refuse_argument(
-            'p_changes', coalesce('it is ' || left(p_changes::text, 200), 'it is null'),
+            'p_changes', memos_private.it_is(p_changes),
             'a JSON object with the keys to change, such as {"content": "..."}'
         );
     end if;

@@ -11,7 +11,7 @@ declare
 begin
     if p_object is null or jsonb_typeof(p_object) <> 'object' or p_object - p_keys <> '{}' then
         perform memos_private.refuse_argument(
-            p_argument, coalesce('it is ' || left(p_object::text, 200), 'it is null'),
+            p_argument, memos_private.it_is(p_object),
             'JSON objects with the keys ' || array_to_string(p_keys, ', ')
         );
     end if;
@@ -44,6 +44,28 @@ exception when invalid_text_representation then
 end
 $body$;
 comment on function memos_private.json_uuid is 'An id in JSON. Errors: MO400.';
+
+create or replace function memos_private.json_fraction(p_argument text, p_object jsonb, p_key text)
+returns real
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    if not coalesce(
+        case when jsonb_typeof(p_object -> p_key) = 'number'
+            then (p_object ->> p_key)::numeric between 0 and 1 end, false
+    ) then
+        perform memos_private.refuse_argument(
+            p_argument, format('%s is %s', p_key, coalesce(left(p_object ->> p_key, 200), 'missing')),
+            'a number from 0 to 1'
+        );
+    end if;
+    -- JSON knows numbers that are too small for a real.
+    return round((p_object ->> p_key)::numeric, 9);
+end
+$body$;
+comment on function memos_private.json_fraction is 'A number from 0 to 1 in JSON. Errors: MO400.';
 
 create or replace function memos_private.refuse_changed(p_what text)
 returns void
@@ -133,16 +155,14 @@ begin
         perform memos_private.require_changes('p_changes', v_link, array['to', 'type', 'weight'], '{}');
         v_to := memos_private.json_uuid('p_changes', v_link, 'to');
         perform memos_private.require_link(p_memory_id, v_to, v_link ->> 'type');
-        if jsonb_typeof(v_link -> 'weight') is distinct from 'number' then
-            perform memos_private.refuse_argument('p_changes', 'a link has no weight', 'a number from 0 to 1');
-        end if;
-        perform memos_private.require_fraction('p_changes', (v_link ->> 'weight')::real);
+        perform memos_private.json_fraction('p_changes', v_link, 'weight');
         v_ids := v_ids || v_to;
     end loop;
 
     -- As update_memory does, and in the order of the ids, as everybody locks several memories.
     perform memos_private.share_embedding_models();
     perform memos_private.lock_postings(p_user_id);
+    perform memos_private.recall_memories(p_user_id, v_ids);
     v_known := array(
         select m.memory_id
         from memos_private.memory as m
@@ -241,7 +261,8 @@ begin
         );
         -- What a caller said about a link holds.
         insert into memos_private.memory_link as l (user_id, from_id, to_id, type, weight, origin)
-        values (p_user_id, v_from, v_to, v_link ->> 'type', (v_link ->> 'weight')::real, 'evolution')
+        values (p_user_id, v_from, v_to, v_link ->> 'type',
+            memos_private.json_fraction('p_changes', v_link, 'weight'), 'evolution')
         on conflict (user_id, from_id, to_id, type) do update
         set weight = excluded.weight, origin = excluded.origin
         where l.origin <> 'caller' and (l.weight, l.origin) is distinct from (excluded.weight, excluded.origin)
@@ -285,6 +306,7 @@ as $body$
 declare
     v_evolution memos_private.memory_evolution;
     v_change memos_private.evolution_change;
+    v_ids uuid[];
     v_now jsonb;
     v_count int := 0;
 begin
@@ -306,17 +328,13 @@ begin
     end if;
     perform memos_private.share_embedding_models();
     perform memos_private.lock_postings(p_user_id);
-    perform memos_private.recall_memories(p_user_id, array(
+    v_ids := v_evolution.memory_id || array(
         select c.memory_id from memos_private.evolution_change as c
         where c.user_id = p_user_id and c.evolution_id = p_evolution_id
-    ));
+    );
+    perform memos_private.recall_memories(p_user_id, v_ids);
     perform from memos_private.memory as m
-    where m.user_id = p_user_id and m.memory_id in (
-        select c.memory_id from memos_private.evolution_change as c
-        where c.user_id = p_user_id and c.evolution_id = p_evolution_id
-        union
-        select v_evolution.memory_id
-    )
+    where m.user_id = p_user_id and m.memory_id = any (v_ids)
     order by m.memory_id
     for update;
     for v_change in

@@ -23,7 +23,7 @@ declare
 begin
     if p_provider is null or p_provider not in ('rules', 'http', 'off') then
         perform memos_private.refuse_argument(
-            'p_provider', coalesce(format('it is "%s"', left(p_provider, 200)), 'it is null'),
+            'p_provider', memos_private.it_is(p_provider),
             'rules, http or off'
         );
     end if;
@@ -31,7 +31,7 @@ begin
         or (p_provider <> 'http' and p_options <> '{}')
     then
         perform memos_private.refuse_argument(
-            'p_options', coalesce('it is ' || left(p_options::text, 200), 'it is null'),
+            'p_options', memos_private.it_is(p_options),
             'for http a JSON object with url, api, model, api_key_env, timeout_seconds; else {}'
         );
     end if;

@@ -161,6 +161,9 @@ begin
     if p_dry_run is null then
         perform memos_private.refuse_argument('p_dry_run', 'it is null', 'true or false');
     end if;
+    if not p_dry_run then
+        perform memos_private.recall_memories(p_user_id, array[p_memory_id]);
+    end if;
     perform memos_private.require_note_of(p_user_id, p_memory_id);
     changes := memos_private.propose_evolution(p_user_id, p_memory_id);
     if not p_dry_run then
@@ -288,11 +291,12 @@ as $body$
             where q.user_id = n.user_id and q.memory_id = n.memory_id and q.failed_at is null
         )
         and memos_private.has_consent(n.user_id, 'deriving')
-    order by n.user_id, n.memory_id
+    -- All users take turns, so that one with many, or with some that fail each time, holds up nobody.
+    order by row_number() over (partition by n.user_id order by n.memory_id), n.user_id
     limit p_limit
 $body$;
 comment on function memos_admin.memories_to_evolve is
-    'Memories that have not evolved their neighbours yet, of users who consent to deriving.';
+    'Memories that have not evolved their neighbours yet, of users who consent to deriving, who take turns.';
 
 -- Commits as it goes, so it can neither be a definer nor pin its search_path in a clause: it pins it
 -- itself in each transaction and does nothing but call functions that are definers.

@@ -14,6 +14,9 @@ declare
     v_ids uuid[];
     v_due bigint;
 begin
+    if not memos_private.has_consent(p_user_id, 'deriving') then
+        return '[]';  -- they wait, in case the user consents again
+    end if;
     -- Again when there was nothing to do about all of them.
     loop
         with taken as (
@@ -87,7 +90,7 @@ end
 $body$;
 comment on function memos_admin.claim_notes is
     'Memories of a user whose note is to be made, each for the length of a lease: one step of '
-    'memos_admin.make_notes.';
+    'memos_admin.make_notes. None of a user who does not consent to deriving.';
 
 create or replace function memos_private.note_input(p_memory memos_private.memory)
 returns jsonb
@@ -294,6 +297,7 @@ declare
     v_memories pg_catalog.jsonb;
     v_left pg_catalog.int4 := p_limit;
     v_count pg_catalog.int4;
+    v_done pg_catalog.bool;
     v_go_on pg_catalog.bool;
     v_end constant pg_catalog.timestamptz :=
         coalesce(pg_catalog.clock_timestamp() operator(pg_catalog.+) p_at_most, 'infinity');
@@ -303,11 +307,13 @@ begin
             using errcode = 'MO400', detail = 'it is less than 1', hint = 'null, or a whole number from 1';
     end if;
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    for v_user in
-        select u.user_id, u.batch
-        from memos_admin.users_to_note() as u
-        where u.user_id = coalesce(p_user_id, u.user_id)
+    -- All users take turns: one with a large import holds up nobody.
     loop
+        v_done := true;
+        for v_user in
+            select u.user_id, u.batch
+            from memos_admin.users_to_note() as u
+            where u.user_id = coalesce(p_user_id, u.user_id)
         loop
             perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             v_memories := memos_admin.claim_notes(v_user.user_id, least(v_user.batch, v_left));
@@ -315,7 +321,8 @@ begin
             commit;
             perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             v_count := jsonb_array_length(v_memories);
-            exit when v_count = 0;
+            continue when v_count = 0;
+            v_done := false;
             v_go_on := memos_admin.write_notes(v_user.user_id, v_memories);
             commit;
             v_left := v_left - v_count;
@@ -323,9 +330,11 @@ begin
                 return;
             end if;
         end loop;
+        exit when v_done;
+        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     end loop;
 end
 $body$;
 comment on procedure memos_admin.make_notes is
-    'Makes the notes that wait, of one user or of all, committing batch by batch: at most p_limit, and '
+    'Makes the notes that wait, of one user or of all in turns, committing batch by batch: at most p_limit, and '
     'beginning no other batch after p_at_most. What a provider fails at stays queued, with a warning.';

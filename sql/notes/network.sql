@@ -71,13 +71,52 @@ comment on function memos.export_network is
     '"similarity_threshold", "max_connections"}. Both ends name a link that means the same both ways. '
     'memos.import_network reads it back. Errors: MO001, MO400, MO403.';
 
-create or replace function memos_private.network_nodes(p_network jsonb)
-returns table (ordinal bigint, old_id text, node jsonb)
+create or replace function memos_private.wrong_in_node(p_old_id text, p_node jsonb)
+returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $body$
-#variable_conflict use_column
+declare
+    v_created_at constant jsonb := coalesce(p_node -> 'created_at', 'null');
+    v_note record;
+begin
+    if jsonb_typeof(p_node) <> 'object' then
+        return 'it is a JSON ' || jsonb_typeof(p_node);
+    elsif length(p_old_id) > 200 or p_old_id !~ '\S' then
+        return 'its id is blank or too long';
+    elsif jsonb_typeof(p_node -> 'content') is distinct from 'string' then
+        return 'its content is no text';
+    elsif jsonb_typeof(coalesce(p_node -> 'attributes', '{}')) <> 'object' then
+        return 'its attributes are no object';
+    elsif jsonb_typeof(coalesce(p_node -> 'connections', '[]')) <> 'array' then
+        return 'its connections are no array';
+    elsif jsonb_typeof(v_created_at) not in ('number', 'null') then
+        return 'its created_at is no number of seconds';
+    elsif v_created_at <> 'null' and v_created_at::numeric not between -62135596800 and 253402300799 then
+        return 'its created_at is not in the years 1 to 9999';
+    elsif p_node #> '{attributes,memos,note}' is not null then
+        select * into v_note
+        from jsonb_to_record(p_node #> '{attributes,memos,note}')
+            as n (keywords text[], tags text[], context text, made_by text);
+        if v_note.made_by is null or v_note.made_by !~ '\S' or length(v_note.made_by) > 128 then
+            return 'its note does not say who made it';
+        end if;
+        perform memos_private.require_note(v_note.keywords, v_note.tags, v_note.context);
+    end if;
+    return null;
+exception when data_exception or sqlstate 'MO400' then
+    return 'its note is none: ' || sqlerrm;
+end
+$body$;
+comment on function memos_private.wrong_in_node is 'What is wrong with a memory of a network in JSON; null: nothing.';
+
+create or replace function memos_private.require_network(p_network jsonb)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
 declare
     v_bad record;
 begin
@@ -85,31 +124,14 @@ begin
         or jsonb_typeof(p_network -> 'memories') is distinct from 'object'
     then
         perform memos_private.refuse_argument(
-            'p_network', coalesce('it is ' || left(p_network::text, 200), 'it is null'),
+            'p_network', memos_private.it_is(p_network),
             'a JSON object with "memories": {id: node}, as export_network and the old to_dict write it'
         );
     end if;
-    select n.key, case
-            when jsonb_typeof(n.value) <> 'object' then 'it is a JSON ' || jsonb_typeof(n.value)
-            when jsonb_typeof(n.value -> 'content') is distinct from 'string' then 'its content is no text'
-            when jsonb_typeof(coalesce(n.value -> 'attributes', '{}')) <> 'object'
-                then 'its attributes are no object'
-            when jsonb_typeof(coalesce(n.value -> 'connections', '[]')) <> 'array'
-                then 'its connections are no array'
-            when jsonb_typeof(coalesce(n.value -> 'created_at', 'null')) not in ('number', 'null')
-                then 'its created_at is no number of seconds'
-            when length(n.key) > 200 or n.key !~ '\S' then 'its id is blank or too long'
-        end as detail
-    into v_bad
+    select n.key, w.detail into v_bad
     from jsonb_each(p_network -> 'memories') as n
-    where case when jsonb_typeof(n.value) = 'object'
-        then jsonb_typeof(n.value -> 'content') is distinct from 'string'
-            or jsonb_typeof(coalesce(n.value -> 'attributes', '{}')) <> 'object'
-            or jsonb_typeof(coalesce(n.value -> 'connections', '[]')) <> 'array'
-            or jsonb_typeof(coalesce(n.value -> 'created_at', 'null')) not in ('number', 'null')
-            or length(n.key) > 200 or n.key !~ '\S'
-        else true end
-    order by n.key
+    cross join lateral memos_private.wrong_in_node(n.key, n.value) as w (detail)
+    where w.detail is not null
     limit 1;
     if found then
         perform memos_private.refuse_argument(
@@ -117,14 +139,35 @@ begin
             'a node as export_network and the old to_dict write it'
         );
     end if;
-    -- Older first, so that ids keep the order in time.
-    return query
-    select row_number() over (order by (n.value ->> 'created_at')::numeric nulls first, n.key), n.key, n.value
-    from jsonb_each(p_network -> 'memories') as n;
+    select c.value ->> 'connection_type' as type, c.value ->> 'strength' as strength into v_bad
+    from jsonb_each(p_network -> 'memories') as n
+    cross join lateral jsonb_array_elements(n.value -> 'connections') as c
+    where jsonb_typeof(c.value) <> 'object'
+        or coalesce(c.value ->> 'connection_type', '') !~ '^[a-z][a-z0-9_]{0,63}$'
+        or jsonb_typeof(coalesce(c.value -> 'strength', '0.5')) <> 'number'
+        or jsonb_typeof(coalesce(c.value -> 'bidirectional', 'true')) <> 'boolean'
+    limit 1;
+    if found then
+        perform memos_private.refuse_argument(
+            'p_network',
+            format('a connection of type "%s" and strength "%s"', left(v_bad.type, 100), left(v_bad.strength, 100)),
+            'objects with target_id, connection_type, strength (a number) and bidirectional (a boolean)'
+        );
+    end if;
 end
 $body$;
-comment on function memos_private.network_nodes is
-    'The memories of a network in JSON, checked, oldest first. Errors: MO400.';
+comment on function memos_private.require_network is 'Raises MO400 for JSON that is no network.';
+
+create or replace function memos_private.network_nodes(p_network jsonb)
+returns table (ordinal bigint, old_id text, node jsonb)
+language sql
+immutable
+begin atomic
+    -- Older first, so that ids keep the order in time.
+    select row_number() over (order by (n.value ->> 'created_at')::numeric nulls first, n.key), n.key, n.value
+    from jsonb_each(p_network -> 'memories') as n;
+end;
+comment on function memos_private.network_nodes is 'The memories of a network in JSON, oldest first.';
 
 create or replace function memos_private.network_memory(p_old_id text, p_node jsonb, p_with_embedding boolean)
 returns jsonb
@@ -178,10 +221,10 @@ declare
     v_ids jsonb := '{}';
     v_part jsonb;
     v_created int;
-    v_bad record;
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.audit(p_user_id, 'import_network');
+    perform memos_private.require_network(p_network);
     select count(*)::int into memories from memos_private.network_nodes(p_network);
     created := 0;
     while v_first <= memories loop
@@ -220,24 +263,10 @@ begin
     order by m.memory_id, n.ordinal
     on conflict (user_id, memory_id) do nothing;
 
-    select c.value ->> 'connection_type' as type, c.value ->> 'strength' as strength into v_bad
-    from memos_private.network_nodes(p_network) as n
-    cross join lateral jsonb_array_elements(n.node -> 'connections') as c
-    where jsonb_typeof(c.value) <> 'object'
-        or coalesce(c.value ->> 'connection_type', '') !~ '^[a-z][a-z0-9_]{0,63}$'
-        or jsonb_typeof(coalesce(c.value -> 'strength', '0.5')) <> 'number'
-        or jsonb_typeof(coalesce(c.value -> 'bidirectional', 'true')) <> 'boolean'
-    limit 1;
-    if found then
-        perform memos_private.refuse_argument(
-            'p_network', format('a connection of type "%s" and strength "%s"', left(v_bad.type, 100), left(v_bad.strength, 100)),
-            'objects with target_id, connection_type, strength (a number) and bidirectional (a boolean)'
-        );
-    end if;
     with edges as materialized (
         select (v_ids ->> n.old_id)::uuid as from_id, (v_ids ->> (c.value ->> 'target_id'))::uuid as to_id,
             c.value ->> 'connection_type' as type,
-            least(greatest(coalesce((c.value ->> 'strength')::numeric, 0.5), 0), 1)::real as weight,
+            round(least(greatest(coalesce((c.value ->> 'strength')::numeric, 0.5), 0), 1), 9)::real as weight,
             coalesce((c.value ->> 'bidirectional')::boolean, true) as both_ways,
             case when c.value #>> '{metadata,origin}' in ('caller', 'automatic', 'evolution')
                 then c.value #>> '{metadata,origin}' else 'caller' end as origin

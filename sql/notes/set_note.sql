@@ -94,6 +94,7 @@ begin
             using errcode = 'feature_not_supported', detail = 'it needs the language plpython3u',
                 hint = 'say what the memory is about with memos.set_note';
     end if;
+    perform memos_private.recall_memories(p_user_id, array[p_memory_id]);
     select jsonb_build_array(memos_private.note_input(m)) into v_memory
     from memos_private.memory as m
     where m.user_id = p_user_id and m.memory_id = p_memory_id;

@@ -27,7 +27,7 @@ begin
     end if;
     if p_role is null or p_role not in ('care_team', 'family', 'system') then
         perform memos_private.refuse_argument(
-            'p_role', coalesce(format('it is "%s"', left(p_role, 200)), 'it is null'),
+            'p_role', memos_private.it_is(p_role),
             'care_team, family or system'
         );
     end if;
@@ -36,7 +36,7 @@ begin
         select from unnest(p_purposes) as p where p is null or p !~ '^[a-z][a-z0-9_]{0,63}$'
     ) then
         perform memos_private.refuse_argument(
-            'p_purposes', coalesce('it is ' || left(p_purposes::text, 200), 'it is null'),
+            'p_purposes', memos_private.it_is(p_purposes),
             'lower-case words such as treatment or care_coordination'
         );
     end if;

@@ -252,7 +252,7 @@ begin
     end if;
     if p_document_version is null or p_document_version !~ '\S' or length(p_document_version) > 50 then
         perform memos_private.refuse_argument(
-            'p_document_version', coalesce(format('it is "%s"', left(p_document_version, 200)), 'it is null'),
+            'p_document_version', memos_private.it_is(p_document_version),
             'which text the user agreed to, such as "1.0", in at most 50 characters'
         );
     end if;

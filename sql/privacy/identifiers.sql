@@ -56,7 +56,7 @@ begin
     end if;
     if p_level is null or p_level not in ('minimal', 'balanced', 'comprehensive', 'restricted') then
         perform memos_private.refuse_argument(
-            'p_level', coalesce(format('it is %s', left(p_level, 200)), 'it is null'),
+            'p_level', memos_private.it_is(p_level),
             'minimal, balanced, comprehensive or restricted'
         );
     end if;

@@ -32,7 +32,7 @@ begin
     end if;
     if p_source is null or p_source !~ '\S' or length(p_source) > 1000 then
         perform memos_private.refuse_argument(
-            'p_source', coalesce(format('it is "%s"', left(p_source, 200)), 'it is null'),
+            'p_source', memos_private.it_is(p_source),
             'where they come from, and why not trusted, in 1 to 1000 characters'
         );
     end if;
@@ -92,7 +92,7 @@ begin
     perform memos_private.audit(p_user_id, 'quarantine_memory', array[p_memory_id, v_id]);
     if p_source is null or p_source !~ '\S' or length(p_source) > 980 then
         perform memos_private.refuse_argument(
-            'p_source', coalesce(format('it is "%s"', left(p_source, 200)), 'it is null'),
+            'p_source', memos_private.it_is(p_source),
             'where it comes from, and why it is not trusted, in 1 to 980 characters'
         );
     end if;

@@ -10,7 +10,7 @@ begin
         where not exists (select from memos_private.segment as known where known.segment = s)
     ) then
         perform memos_private.refuse_argument(
-            p_argument, coalesce('it is ' || left(p_segments::text, 200), 'it is null'),
+            p_argument, memos_private.it_is(p_segments),
             'of: ' || (
                 select string_agg(s.segment, ', ' order by s.segment) from memos_private.segment as s
             )
@@ -115,7 +115,7 @@ begin
         or num_nulls(p_is_part2, p_is_default, p_description) > 0
     then
         perform memos_private.refuse_argument(
-            'p_segment', coalesce(format('it is "%s"', left(p_segment, 200)), 'it is null'),
+            'p_segment', memos_private.it_is(p_segment),
             'a lower-case word of at most 64 characters; no other argument may be null'
         );
     end if;

@@ -51,20 +51,20 @@ begin
     perform memos_private.audit(p_user_id, 'add_action', array[p_scratchpad_id, v_id]);
     if p_type is null or p_type !~ '^[a-z][a-z0-9_]{0,63}$' then
         perform memos_private.refuse_argument(
-            'p_type', coalesce(format('it is "%s"', left(p_type, 200)), 'it is null'),
+            'p_type', memos_private.it_is(p_type),
             'a lower-case word such as search, at most 64 characters'
         );
     end if;
     perform memos_private.require_note_text('p_description', p_description, 65536, false);
     if p_priority is null or p_priority not between 0 and 1000 then
         perform memos_private.refuse_argument(
-            'p_priority', coalesce(format('it is %s', p_priority), 'it is null'),
+            'p_priority', memos_private.it_is(p_priority),
             '0 (the most urgent) to 1000'
         );
     end if;
     if p_max_attempts is null or p_max_attempts not between 1 and 1000 then
         perform memos_private.refuse_argument(
-            'p_max_attempts', coalesce(format('it is %s', p_max_attempts), 'it is null'), '1 to 1000'
+            'p_max_attempts', memos_private.it_is(p_max_attempts), '1 to 1000'
         );
     end if;
     perform memos_private.require_note_json('p_details', p_details, true, false);

@@ -107,7 +107,7 @@ begin
     perform memos_private.audit_read(p_user_id, 'agent_context', array[p_scratchpad_id]);
     if p_token_budget is null or p_token_budget < 1 then
         perform memos_private.refuse_argument(
-            'p_token_budget', coalesce(format('it is %s', p_token_budget), 'it is null'),
+            'p_token_budget', memos_private.it_is(p_token_budget),
             'a whole number from 1'
         );
     end if;

@@ -64,6 +64,7 @@ declare
     v_confidence real;
     v_now timestamptz;
 begin
+    perform memos_private.require_consent(p_user_id, 'storing');
     select * into v_old
     from memos_private.memory as m
     where m.user_id = p_user_id and m.memory_id = p_memory_id
@@ -84,7 +85,7 @@ begin
 end
 $body$;
 comment on function memos_private.confirm_memory is
-    'A new version of a memory that was found out again: more certain than before.';
+    'A new version of a memory that was found out again: more certain than before. Errors: MO451.';
 
 create or replace function memos_private.promotable_entries(
     p_user_id uuid, p_scratchpad_id uuid, p_min_quality real
@@ -139,13 +140,18 @@ declare
     v_memories memos_private.memory_input[];
     v_confirmed record;
 begin
-    insert into memos_private.scratchpad_promotion (user_id, scratchpad_id, entry_id, memory_id, created)
-    select v_user_id, v_scratchpad_id, k.entry_id, k.memory_id, false
-    from (
-        select e.entry_id, memos_private.known_memory(v_user_id, e.content) as memory_id
+    -- One after the other: the planner would search for every entry, twice, and then look at its quality.
+    with good as materialized (
+        select e.entry_id, e.content
         from memos_private.promotable_entries(v_user_id, v_scratchpad_id, v_min_quality) as e
         where e.kind in ('finding', 'reasoning')
-    ) as k
+    ),
+    known as materialized (
+        select g.entry_id, memos_private.known_memory(v_user_id, g.content) as memory_id from good as g
+    )
+    insert into memos_private.scratchpad_promotion (user_id, scratchpad_id, entry_id, memory_id, created)
+    select v_user_id, v_scratchpad_id, k.entry_id, k.memory_id, false
+    from known as k
     where k.memory_id is not null;
 
     select array_agg(e.entry_id order by e.place), array_agg(row(
@@ -167,8 +173,8 @@ begin
     into v_entry_ids, v_memories
     from (
         select p.entry_id, p.kind, p.type, p.agent, p.source, p.quality, p.added_at,
-            p.content || case when p.kind = 'example' then E'\n-> ' || (p.output #>> '{}') else '' end
-                as text,
+            case when p.kind = 'example' then memos_private.example_text(p.content, p.output #>> '{}')
+                else p.content end as text,
             (row_number() over (order by p.entry_id))::int as place
         from memos_private.promotable_entries(v_user_id, v_scratchpad_id, v_min_quality) as p
         where not exists (
@@ -204,38 +210,53 @@ comment on function memos_private.promote_scratchpad is
     'Makes memories of what is good enough on a scratchpad, confirms those that are there, links them, and '
     'notes down which entry became which. In the entered user''s context, with the scratchpad locked.';
 
+-- offset 0: what was promoted just now has no statistics yet, and the planner, who expects one row, would
+-- go through all of it for each entry.
 create or replace function memos_private.link_promoted(p_user_id uuid, p_scratchpad_id uuid)
 returns void
 language sql
 volatile
 begin atomic
+    with promoted as materialized (
+        select p.memory_id, e.kind, e.quality, e.basis, e.question_id
+        from memos_private.scratchpad_promotion as p
+        cross join lateral (
+            select k.kind, k.quality, k.basis, k.question_id
+            from memos_private.scratchpad_entry as k
+            where k.user_id = p_user_id and k.scratchpad_id = p_scratchpad_id and k.entry_id = p.entry_id
+            offset 0
+        ) as e
+        where p.user_id = p_user_id and p.scratchpad_id = p_scratchpad_id
+    )
     insert into memos_private.memory_link (user_id, from_id, to_id, type, weight, origin)
     select distinct on (l.from_id, l.to_id, l.type) p_user_id, l.from_id, l.to_id, l.type, l.weight,
         'caller'
     from (
-        select case when b.kind = 'finding' then pb.memory_id else pe.memory_id end as from_id,
-            case when b.kind = 'finding' then pe.memory_id else pb.memory_id end as to_id,
+        select case when b.kind = 'finding' then b.memory_id else e.memory_id end as from_id,
+            case when b.kind = 'finding' then e.memory_id else b.memory_id end as to_id,
             case when b.kind = 'finding' then 'supports' else 'derived_from' end as type,
             least(e.quality, b.quality) as weight
-        from memos_private.scratchpad_promotion as pe
-        join memos_private.scratchpad_entry as e
-            on e.user_id = pe.user_id and e.scratchpad_id = pe.scratchpad_id and e.entry_id = pe.entry_id
+        from promoted as e
         cross join lateral unnest(e.basis) as basis (entry_id)
-        join memos_private.scratchpad_promotion as pb
-            on pb.user_id = pe.user_id and pb.scratchpad_id = pe.scratchpad_id
-                and pb.entry_id = basis.entry_id
-        join memos_private.scratchpad_entry as b
-            on b.user_id = pb.user_id and b.scratchpad_id = pb.scratchpad_id and b.entry_id = pb.entry_id
-        where pe.user_id = p_user_id and pe.scratchpad_id = p_scratchpad_id
+        cross join lateral (
+            select p.memory_id, k.kind, k.quality
+            from memos_private.scratchpad_promotion as p
+            join memos_private.scratchpad_entry as k
+                on k.user_id = p_user_id and k.scratchpad_id = p_scratchpad_id and k.entry_id = p.entry_id
+            where p.user_id = p_user_id and p.scratchpad_id = p_scratchpad_id
+                and p.entry_id = basis.entry_id
+            offset 0
+        ) as b
         union all
-        select pf.memory_id, pq.memory_id, 'answers', f.quality
-        from memos_private.scratchpad_promotion as pf
-        join memos_private.scratchpad_entry as f
-            on f.user_id = pf.user_id and f.scratchpad_id = pf.scratchpad_id and f.entry_id = pf.entry_id
-        join memos_private.scratchpad_promotion as pq
-            on pq.user_id = pf.user_id and pq.scratchpad_id = pf.scratchpad_id
-                and pq.entry_id = f.question_id
-        where pf.user_id = p_user_id and pf.scratchpad_id = p_scratchpad_id
+        select f.memory_id, q.memory_id, 'answers', f.quality
+        from promoted as f
+        cross join lateral (
+            select p.memory_id
+            from memos_private.scratchpad_promotion as p
+            where p.user_id = p_user_id and p.scratchpad_id = p_scratchpad_id
+                and p.entry_id = f.question_id
+            offset 0
+        ) as q
     ) as l
     -- One that was deleted while it was being confirmed has no links.
     join memos_private.memory as f on f.user_id = p_user_id and f.memory_id = l.from_id
@@ -332,4 +353,4 @@ comment on function memos.close_scratchpad is
     'scratchpad and the entry. A finding that is known already makes the memory that was there more '
     'certain. All in one transaction, and once: closing again, at the same time or after a crash, '
     'returns the same memories. Closed without p_promote, it can still be promoted until it goes '
-    '(setting scratchpad_keep_days). Errors: MO001, MO400, MO403, MO404.';
+    '(setting scratchpad_keep_days). Errors: MO001, MO400, MO403, MO404, MO429, MO451.';

@@ -154,6 +154,13 @@ comment on function memos.add_reasoning is
     'missing_information or unverified, where the confidence does not say it. '
     'Errors: MO001, MO400, MO403, MO404, MO409.';
 
+create or replace function memos_private.example_text(p_input text, p_output text)
+returns text
+language sql
+immutable
+return p_input || E'\n-> ' || p_output;
+comment on function memos_private.example_text is 'An example as a memory says it.';
+
 create or replace function memos.add_example(
     p_user_id       uuid,
     p_scratchpad_id uuid,
@@ -174,8 +181,13 @@ declare
     v_entry memos_private.scratchpad_entry;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    -- Together they have to fit into one memory, or the scratchpad could not be closed.
     perform memos_private.require_note_text(
-        'p_output', p_output, memos_private.setting('max_content_bytes')::int, false
+        'p_output', p_output,
+        greatest(
+            memos_private.setting('max_content_bytes')::int
+                - coalesce(octet_length(memos_private.example_text(p_input, '')), 0), 0
+        ), false
     );
     perform memos_private.require_note_text('p_pattern', p_pattern, 256, true);
     v_entry.user_id := p_user_id;
@@ -192,8 +204,9 @@ begin
 end
 $body$;
 comment on function memos.add_example is
-    'Puts down how something was done well: an input, the output that went with it, the pattern they are '
-    'an example of, and how successful it was. memos.find_examples finds it, from other scratchpads too. '
+    'Puts down how something was done well: an input, the output that went with it (together no longer '
+    'than a memory), the pattern they are an example of, and how successful it was. memos.find_examples '
+    'finds it, from other scratchpads too. '
     'Errors: MO001, MO400, MO403, MO404, MO409.';
 
 create or replace function memos.add_step(
@@ -313,7 +326,7 @@ begin
         or p_changes - v_keys <> '{}'
     then
         perform memos_private.refuse_argument(
-            'p_changes', coalesce('it is ' || left(p_changes::text, 200), 'it is null'),
+            'p_changes', memos_private.it_is(p_changes),
             'a JSON object with the keys to change: ' || array_to_string(v_keys, ', ')
         );
     end if;

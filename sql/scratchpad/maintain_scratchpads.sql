@@ -57,8 +57,9 @@ begin
         perform memos_private.end_scratchpad(
             p_user_id, p_scratchpad_id, 'abandoned', true, 'nothing has changed for too long'
         );
-    exception when sqlstate 'MO451' or sqlstate 'MO429' then
-        -- The user does not want it remembered, or has no room: that must not stop the maintenance of others.
+    exception when sqlstate 'MO400' or sqlstate 'MO429' or sqlstate 'MO451' then
+        -- The user does not want it remembered, or has no room; or a limit was lowered since something was
+        -- put down. That must not stop the maintenance of others.
         perform memos_private.end_scratchpad(
             p_user_id, p_scratchpad_id, 'abandoned', false, 'abandoned, not promoted: ' || sqlerrm
         );
@@ -82,6 +83,7 @@ declare
     v_user_ids uuid[];
     v_ids uuid[];
 begin
+    perform memos_private.require_batch(p_limit);
     perform memos_private.lock_legal_holds();
     v_held := memos_private.held_users();
     with gone as (
@@ -114,7 +116,7 @@ $body$;
 comment on function memos_admin.expire_scratchpads is
     'Removes at most p_limit scratchpads that were closed longer than scratchpad_keep_days ago, with all '
     'that is on them, and public values whose lifetime is over; returns how many scratchpads. What was '
-    'promoted are memories by now, and stays; so does all of users under a legal hold. Errors: MO409.';
+    'promoted are memories by now, and stays; so does all of users under a legal hold. Errors: MO400, MO409.';
 
 -- Commits as it goes, so it can neither be a definer nor pin its search_path in a clause: it pins it
 -- itself in each transaction and does nothing but call functions that are definers.

@@ -239,7 +239,7 @@ set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 declare
-    v_finding uuid;
+    v_finding record;
     v_id uuid := memos_private.new_memory_id(clock_timestamp());
 begin
     perform memos_private.enter_user_context(p_user_id);
@@ -254,16 +254,15 @@ begin
     if p_agent is not null then
         perform memos_private.require_agent(p_user_id, p_scratchpad_id, p_agent);
     end if;
-    foreach v_finding in array array[p_finding_1, p_finding_2] loop
+    for v_finding in
+        select * from (values ('p_finding_1', p_finding_1), ('p_finding_2', p_finding_2)) as f (argument, id)
+    loop
         if not exists (
             select from memos_private.scratchpad_entry as e
-            where e.user_id = p_user_id and e.scratchpad_id = p_scratchpad_id and e.entry_id = v_finding
-                and e.kind = 'finding'
+            where e.user_id = p_user_id and e.scratchpad_id = p_scratchpad_id
+                and e.entry_id = v_finding.id and e.kind = 'finding'
         ) then
-            perform memos_private.refuse_missing_entry(
-                case v_finding when p_finding_2 then 'p_finding_2' else 'p_finding_1' end,
-                'finding', v_finding
-            );
+            perform memos_private.refuse_missing_entry(v_finding.argument, 'finding', v_finding.id);
         end if;
     end loop;
     insert into memos_private.scratchpad_contradiction as c (

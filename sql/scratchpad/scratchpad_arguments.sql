@@ -46,10 +46,8 @@ begin
     then
         perform memos_private.refuse_argument(
             p_argument,
-            coalesce(
-                format('a JSON %s of %s bytes', jsonb_typeof(p_value), octet_length(p_value::text)),
-                'it is null'
-            ),
+            case when p_value is null then 'it is null' else
+                format('a JSON %s of %s bytes', jsonb_typeof(p_value), octet_length(p_value::text)) end,
             format('a JSON %s of at most %s bytes', case when p_object then 'object' else 'value' end,
                 v_max_bytes)
         );
@@ -68,7 +66,7 @@ as $body$
 begin
     if p_word is null or p_word <> all (p_words) then
         perform memos_private.refuse_argument(
-            p_argument, coalesce(format('it is "%s"', left(p_word, 200)), 'it is null'),
+            p_argument, memos_private.it_is(p_word),
             'one of: ' || array_to_string(p_words, ', ')
         );
     end if;
@@ -90,7 +88,7 @@ begin
     end if;
     if p_interval is null or p_interval <= interval '0' or p_interval > interval '10 years' then
         perform memos_private.refuse_argument(
-            p_argument, coalesce(format('it is %s', p_interval), 'it is null'),
+            p_argument, memos_private.it_is(p_interval),
             'more than 0, at most 10 years'
         );
     end if;

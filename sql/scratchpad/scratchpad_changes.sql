@@ -24,12 +24,13 @@ begin
     insert into memos_private.scratchpad_change (
         user_id, scratchpad_id, change_id, changed_at, subject, subject_id, operation, status, agent
     )
-    values (
-        new.user_id, new.scratchpad_id, memos_private.new_memory_id(v_now), v_now,
+    select new.user_id, new.scratchpad_id, memos_private.new_memory_id(v_now), v_now,
         coalesce(v_new ->> 'kind', tg_argv[0]), v_new ->> tg_argv[1], lower(tg_op), v_new ->> 'status',
         -- An entry that changes still says who put it down, not who changed it.
         case when tg_op = 'INSERT' or tg_argv[0] in ('action', 'value') then v_new ->> 'agent' end
-    );
+    from memos_private.scratchpad as s
+    -- Not when the scratchpad has been removed since, in the same transaction.
+    where s.user_id = new.user_id and s.scratchpad_id = new.scratchpad_id;
     update memos_private.scratchpad_sequence as s
     set announced = true
     where s.user_id = new.user_id and s.scratchpad_id = new.scratchpad_id and not s.announced
@@ -100,6 +101,10 @@ begin
     update memos_private.scratchpad_sequence as s
     set sequence = v_last + v_count, announced = false
     where s.user_id = p_user_id and s.scratchpad_id = p_scratchpad_id;
+    if current_setting('transaction_isolation') <> 'read committed' then
+        -- There may be changes that this snapshot does not show, and nobody announces them any more.
+        perform pg_notify('memos_scratchpad', p_scratchpad_id || ' ' || v_last + v_count);
+    end if;
 end
 $body$;
 comment on function memos_private.number_changes is

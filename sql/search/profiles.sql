@@ -32,12 +32,12 @@ as $body$
 begin
     if p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,63}$' then
         perform memos_private.refuse_argument(
-            'p_name', coalesce(format('it is %s', left(p_name, 200)), 'it is null'),
+            'p_name', memos_private.it_is(p_name),
             'lower-case letters, digits and underscores, at most 64'
         );
     elsif p_rrf_k is null or p_rrf_k not between 1 and 10000 then
         perform memos_private.refuse_argument(
-            'p_rrf_k', coalesce(format('it is %s', p_rrf_k), 'it is null'), 'a whole number from 1 to 10000'
+            'p_rrf_k', memos_private.it_is(p_rrf_k), 'a whole number from 1 to 10000'
         );
     elsif p_weights is null then
         perform memos_private.refuse_argument('p_weights', 'it is null', 'a JSON object');

@@ -209,7 +209,8 @@ def test_a_value_that_comes_back_or_lies_ahead_says_from_when(app: Connection, u
     tell(app, user, "Bergen", 2012)
     tell(app, user, "Oslo", 2014)
     tell(app, user, "Rome", 2100)
-    add(app, user, "Alice: home town is Paris")
+    said = add(app, user, "Alice: home town is Paris")
+    value(app, "memos.move_to_tier", user, said, "cold")
     tell(app, user, "Paris", 2016)
     held = rows(app, "memos.list_memories", user, p_kinds=["fact"])
     assert sorted(row[2] for row in held) == [

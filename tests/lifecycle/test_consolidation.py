@@ -212,6 +212,19 @@ def test_bad_questions_for_duplicates(app: Connection, user: UUID, named: Any) -
     assert error.sqlstate == "MO400"
 
 
+def test_neighbours_are_looked_for_once(app: Connection, superuser: Connection, user: UUID) -> None:
+    rows(app, "memos.add_memories", user, [{"content": f"tea number {n}"} for n in range(300)])
+    with superuser.transaction():
+        superuser.execute("set local track_functions = 'pl'")
+        superuser.execute("set local role memos_app")
+        assert len(rows(superuser, "memos.find_duplicates", user, "tea number 7")) == 5
+        superuser.execute("reset role")
+        calls = superuser.execute(
+            "select calls from pg_stat_xact_user_functions where funcname = 'lexical_neighbours'"
+        ).fetchone()
+    assert calls == (1,), "and not for each memory"
+
+
 # Merging ------------------------------------------------------------------------------------------
 
 
@@ -271,6 +284,20 @@ def test_a_dry_run_shows_what_the_run_does_and_undo_restores_it(
     assert listed == run_id
     assert undone is not None
     assert actions[0]["memory_id"] == str(kept)
+
+
+@pytest.mark.parametrize("tag", ["same", "other"])
+def test_undo_goes_on_when_what_stayed_has_become_cold(
+    app: Connection, superuser: Connection, user: UUID, tag: str
+) -> None:
+    kept = add(app, user, "It rains.", p_tags=["same"])
+    source = add(app, user, "It rains", p_tags=[tag])
+    ((run_id, *_),) = consolidate(app, user, p_summarize=False)
+    value(app, "memos.move_to_tier", user, kept, "cold")
+    assert value(app, "memos.undo_consolidation", user, run_id) == 1
+    assert tiers(superuser, user)[source] == "warm"
+    assert rows(app, "memos.list_links", user, kept) == []
+    assert [row[4] for row in rows(app, "memos.get_memory", user, kept)] == [["same"]]
 
 
 def test_undo_without_new_tags_restores_every_row_as_it_was(
@@ -339,6 +366,10 @@ def test_pinned_memories_and_facts_are_never_merged_away(
     assert "pinned" in reason
     assert tiers(superuser, user)[tagged] == "warm", "the pinned one cannot take over its tag"
 
+    later = [add(app, user, content) for content in ("It snows.", "It snows")]
+    ((_, _, kept, sources, *_),) = consolidate(app, user, p_max_clusters=1)
+    assert [kept, *sources] == later, "what cannot be merged takes no place"
+
 
 def test_the_caller_may_know_better(app: Connection, superuser: Connection, user: UUID) -> None:
     kept, other = add(app, user, "She likes tea"), add(app, user, "She enjoys tea")
@@ -358,6 +389,10 @@ def test_the_caller_may_know_better(app: Connection, superuser: Connection, user
             app.execute("select memos.merge_memories(%s, %s, %s::uuid[])", (user, *arguments))
         assert caught.value.sqlstate == "MO400"
     assert failure(app, "memos.merge_memories", user, kept, [uuid4()]).sqlstate == "MO404"
+    for memory in (kept, other):
+        value(app, "memos.move_to_tier", user, memory, "cold")
+    value(app, "memos.merge_memories", user, kept, [other])
+    assert (tiers(superuser, user)[kept], tiers(superuser, user)[other]) == ("warm", "cold")
     assert failure(app, "memos.merge_memories", uuid4(), kept, [other]).sqlstate == "MO404"
 
 

@@ -217,6 +217,8 @@ def test_memories_are_named_by_id_and_stale_decisions_refused(
             {"neighbours": [{"memory_id": old, "note": {"tags": "x"}}]},
             {"links": [{"to": old, "type": "related"}]},
             {"links": [{"to": old, "type": "related", "weight": 2}]},
+            {"links": [{"to": old, "type": "related", "weight": 1e300}]},
+            {"links": [{"to": old, "type": "related", "weight": "1"}]},
             {"links": [{"to": old, "type": "Is A", "weight": 1}]},
             {"links": [{"to": new, "type": "related", "weight": 1}]},
             {"reason": "x" * 901},
@@ -236,6 +238,29 @@ def test_memories_are_named_by_id_and_stale_decisions_refused(
     value(app, "memos.pin_memory", user, old, False)
     assert image(superuser, user) == before
     assert rows(app, "memos.list_evolutions", user) == []
+
+
+def test_cold_memories_evolve_like_others_and_a_weight_may_be_tiny(
+    app: Connection, user: UUID, trio: list[UUID]
+) -> None:
+    def cool() -> None:
+        for memory in trio:
+            value(app, "memos.move_to_tier", user, memory, "cold")
+
+    old, other, new = trio
+    cool()
+    evolution_id = value(
+        app, "memos.apply_evolution", user, new, Jsonb({
+            "neighbours": [{"memory_id": str(old), "tags": ["x"]}],
+            "links": [{"to": str(other), "type": "related", "weight": 1e-300}],
+        }),
+    )  # fmt: skip
+    cool()
+    assert value(app, "memos.undo_evolution", user, evolution_id) == 2
+    value(app, "memos.move_to_tier", user, new, "cold")
+    assert evolve(app, user, new)[0] is not None
+    cool()
+    assert len(rows(app, "memos.make_note", user, old)) == 1
 
 
 def test_a_link_that_a_caller_made_holds(app: Connection, user: UUID, trio: list[UUID]) -> None:
@@ -390,6 +415,9 @@ def test_the_old_networks_json_is_read_with_its_reverse_edges(
     )
 
 
+NOTE = {"keywords": ["k"], "tags": [], "context": "", "made_by": "caller"}
+
+
 @pytest.mark.parametrize(
     "network",
     [
@@ -398,6 +426,12 @@ def test_the_old_networks_json_is_read_with_its_reverse_edges(
         {"memories": {"a": {"content": "x", "attributes": []}}},
         {"memories": {"a": {"content": "x", "connections": {}}}},
         {"memories": {"a": {"content": "x", "created_at": "now"}}},
+        {"memories": {"a": {"content": "x", "created_at": 1e300}}},
+        *(
+            {"memories": {"a": {"content": "x", "attributes": {"memos": {"note": note}}}}}
+            for note in (5, [NOTE], {}, NOTE | {"tags": 5}, NOTE | {"keywords": ["k"] * 65},
+                         NOTE | {"made_by": ""})
+        ),
         {"memories": {"a": {"content": "x", "connections": [7]}}},
         {"memories": {"a": {"content": "x", "connections": [{"target_id": "a"}]}}},
         {"memories": {"a": {"content": "x", "attributes": {"memos": {"importance": 2}}}}},

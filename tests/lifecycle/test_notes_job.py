@@ -267,6 +267,37 @@ def test_a_claim_outlives_a_killed_job_and_is_made_after_its_lease(
 # Arguments ----------------------------------------------------------------------------------------
 
 
+def test_all_users_take_turns(app: Connection, admin: Connection, superuser: Connection) -> None:
+    large, small = sorted(uuid4() for _ in range(2))
+    rows(app, "memos.add_memories", large, [{"content": f"tea {n}"} for n in range(300)])
+    add(app, small, TEA)
+    admin.execute("call memos_admin.make_notes()")
+    times = [
+        superuser.execute(
+            f"select {time}(made_at) from memos_private.memory_note where user_id = %s", (owner,)
+        ).fetchone()
+        for time, owner in (("min", small), ("max", large))
+    ]
+    assert times[0] < times[1]
+    turns = rows(admin, "memos_admin.memories_to_evolve", None, 300)
+    assert small in {row[0] for row in turns}
+
+
+def test_who_refuses_in_the_middle_is_left_alone(
+    app: Connection, admin: Connection, superuser: Connection, user: UUID
+) -> None:
+    add(app, user, TEA)
+    rows(app, "memos.withdraw_consent", user, "derived_memories")
+    assert value(admin, "memos_admin.claim_notes", user, 10) == []
+    assert len(waiting(superuser, user)) == 1
+    for content in ("It rains.", "It rains"):
+        add(app, user, content)
+    assert value(admin, "memos_admin.consolidate_batch", user) == 0
+    rows(app, "memos.set_consent", user, "derived_memories", True, "v1")
+    assert value(admin, "memos_admin.consolidate_batch", user) == 1
+    assert value(admin, "memos_admin.claim_notes", user, 10) != []
+
+
 def test_off_queues_nothing_and_on_again_queues_what_is_missing(
     app: Connection, admin: Connection, superuser: Connection, user: UUID
 ) -> None:

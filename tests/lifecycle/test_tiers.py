@@ -127,6 +127,22 @@ def test_what_is_long_idle_and_hardly_retained_becomes_cold(
     assert important
 
 
+@pytest.mark.parametrize("why", ["idle", "excess"])
+def test_facts_stay_and_take_no_place_of_what_can_go(
+    app: Connection, admin: Connection, superuser: Connection, user: UUID, defaults: None, why: str
+) -> None:
+    for number in range(3):
+        rows(app, "memos.assert_fact", user, f"entity {number}", "colour", "red", p_importance=0.0)
+    idle = several(app, user, 3)
+    use(app, user, idle)
+    run(admin, user)
+    pass_time(superuser, user, "9000 days" if why == "idle" else "1 day")
+    if why == "excess":
+        rows(admin, "memos_admin.set_setting", "warm_max_memories", "3")
+    admin.execute("call memos_admin.assign_tiers(%s, 3)", (user,))
+    assert tiers(app, user, idle) == ["cold"] * 3
+
+
 def test_where_no_use_is_recorded_nothing_becomes_cold(
     app: Connection, admin: Connection, superuser: Connection, user: UUID
 ) -> None:

@@ -247,6 +247,19 @@ def test_settings_and_arguments_decide(
         rows(admin, "memos_admin.set_setting", "link_min_similarity", str(LEAST))
 
 
+def test_all_users_take_turns(app: Connection, admin: Connection, superuser: Connection) -> None:
+    large, small = sorted(uuid4() for _ in range(2))
+    random_memories(app, large, 120, 1)
+    random_memories(app, small, 10, 2)
+    admin.execute("call memos_admin.link_similar(p_limit => 64)")
+    (first_of_small, last_of_large) = superuser.execute(
+        "select min(created_at) filter (where user_id = %(small)s),"
+        " max(created_at) filter (where user_id = %(large)s) from memos_private.memory_link",
+        {"small": small, "large": large},
+    ).fetchone()
+    assert first_of_small < last_of_large
+
+
 def test_maintenance_links_all_users_and_then_has_nothing_to_do(
     app: Connection, admin: Connection, superuser: Connection
 ) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from memory_support import Connection, at_once
+from memory_support import Connection, at_once, failure
 from psycopg.types.json import Jsonb
 from scratchpad_support import Pad
 from support.postgres import Database
@@ -87,6 +87,10 @@ def test_what_cannot_contradict_is_refused(pad: Pad) -> None:
     assert pad.fails("add_contradiction", finding, finding, "x") == "MO400"
     assert pad.fails("add_contradiction", finding, seen, "x") == "MO404"
     assert pad.fails("add_contradiction", finding, None, "x") == "MO400"
+    refused = failure(
+        pad.connection, "memos.add_contradiction", pad.user, pad.id, finding, None, "x"
+    )
+    assert refused.diag.message_primary == "bad argument: p_finding_2"
     assert pad.fails("resolve_contradiction", finding, "x") == "MO404"
 
 

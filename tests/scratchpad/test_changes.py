@@ -168,3 +168,35 @@ def test_a_standby_shows_what_was_numbered(pad: Pad) -> None:
         pad.connection.execute("set transaction read only")
         assert [c["sequence"] for c in pad.rows("scratchpad_changes")] == [1]
     assert [c["sequence"] for c in pad.rows("scratchpad_changes")] == [1, 2]
+
+
+def test_a_reader_with_an_old_snapshot_has_the_rest_announced(
+    pad: Pad, module_database: Database
+) -> None:
+    with (
+        module_database.connect("memos_app") as listener,
+        module_database.connect("memos_app") as reader,
+    ):
+        listener.execute("listen memos_scratchpad")
+        pad.call("add_observation", "seen")
+        with reader.transaction():
+            reader.execute("set transaction isolation level repeatable read")
+            pad.on(reader).rows("list_entries")
+            pad.call("add_observation", "not seen: later than the snapshot")
+            assert len(pad.on(reader).rows("scratchpad_changes")) == 1
+        heard = [n.payload for n in listener.notifies(timeout=0.2)]
+        assert heard == [f"{pad.id} 0", f"{pad.id} 1"]
+        assert len(pad.on(listener).rows("scratchpad_changes", 1)) == 1
+
+
+def test_a_scratchpad_can_be_removed_by_who_has_just_written_on_it(
+    pad: Pad, module_database: Database
+) -> None:
+    with module_database.connect() as superuser, superuser.transaction():
+        superuser.execute("set local role memos_app")
+        pad.on(superuser).call("add_observation", "soon gone")
+        superuser.execute("reset role")
+        superuser.execute(
+            "delete from memos_private.scratchpad where scratchpad_id = %s", (pad.id,)
+        )
+    assert pad.fails("get_scratchpad") == "MO404"

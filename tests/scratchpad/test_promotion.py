@@ -326,3 +326,80 @@ def test_maintenance_passes_by_what_somebody_works_on(database: Database, user: 
         assert pad.one("get_scratchpad")["status"] == "open"
         admin.execute("call memos_admin.close_abandoned_scratchpads()")
         assert pad.one("get_scratchpad")["status"] == "open"
+
+
+def test_what_is_put_down_can_be_promoted(pad: Pad, app: Connection) -> None:
+    most = 1048576
+    assert pad.fails("add_example", "x" * (most - 4), "y", p_success=0.9) == "MO400"
+    assert pad.fails("add_example", "x", "y" * most, p_success=0.9) == "MO400"
+    entry = pad.call("add_example", "x" * (most - 5), "y", p_success=0.9)
+    assert set(close(pad)) == {entry}
+
+
+def test_one_scratchpad_that_cannot_be_promoted_stops_no_maintenance(
+    database: Database, user: UUID
+) -> None:
+    with database.connect("memos_app") as app, database.connect("memos_admin") as admin:
+        large, small = Pad.open(app, user, "large"), Pad.open(app, user, "small")
+        large.call("add_finding", "long " * 1000, p_confidence=0.9)
+        small.call("add_finding", "short", p_confidence=0.9)
+        age(database, large, "26 hours")
+        age(database, small, "25 hours")
+        rows(admin, "memos_admin.set_setting", "max_content_bytes", "2000")
+        admin.execute("call memos_admin.run_maintenance()")
+        assert "not promoted" in large.one("get_scratchpad")["reason"]
+        assert large.one("get_scratchpad")["promoted_at"] is None
+        assert [m[2] for m in rows(app, "memos.list_memories", user)] == ["short"]
+
+
+def test_nothing_is_made_more_certain_without_consent(app: Connection, user: UUID) -> None:
+    known = add(app, user, "cell 4 shows SRVO-062 on J1", p_confidence=0.5)
+    pad = Pad.open(app, user)
+    pad.call("add_finding", "Cell 4 shows an SRVO-062 on J1.", p_confidence=0.9)
+    rows(app, "memos.set_consent", user, "memory_collection", False, "v1")
+    assert pad.fails("close_scratchpad") == "MO451"
+    assert memory(app, user, known)["version"] == 1
+    assert pad.one("get_scratchpad")["status"] == "open"
+    rows(app, "memos.set_consent", user, "memory_collection", True, "v1")
+    assert set(close(pad).values()) == {known}
+    assert memory(app, user, known)["version"] == 2
+
+
+def test_a_legal_hold_keeps_scratchpads(database: Database, user: UUID) -> None:
+    with database.connect("memos_app") as app, database.connect("memos_admin") as admin:
+        pad = Pad.open(app, user)
+        pad.call("write_public", "a", "short", Jsonb(1), "10 milliseconds")
+        close(pad)
+        age(database, pad, "31 days")
+        (hold,) = rows(admin, "memos_admin.place_legal_hold", user, "a lawsuit")
+        admin.execute("call memos_admin.close_abandoned_scratchpads()")
+        assert pad.one("get_scratchpad")["status"] == "completed"
+        rows(admin, "memos_admin.release_legal_hold", user, hold[0], "settled")
+        admin.execute("call memos_admin.close_abandoned_scratchpads()")
+        assert pad.fails("get_scratchpad") == "MO404"
+
+
+def test_a_closing_takes_as_long_as_what_it_promotes(
+    app: Connection, user: UUID, module_database: Database
+) -> None:
+    pad = Pad.open(app, user)
+    question = pad.call("ask_question", "which numbers are there?")
+    for number in range(60):
+        pad.call("add_finding", f"number {number} is poor", question, p_confidence=0.2)
+        seen = pad.call("add_finding", f"number {number} is good", question, p_confidence=0.9)
+        pad.call("add_reasoning", f"so {number} it is", "deduction", [seen], 0.9)
+    pad.call("set_question_status", question, "answered")
+    with module_database.connect() as superuser, superuser.transaction():
+        superuser.execute("set local track_functions = 'pl'")
+        superuser.execute("set local role memos_app")
+        assert len(close(pad.on(superuser))) == 121
+        superuser.execute("reset role")
+        searches = superuser.execute(
+            "select calls from pg_stat_xact_user_functions where funcname = 'known_memory'"
+        ).fetchone()
+        assert searches == (120,), "only of what is good enough, once"
+        (read,) = superuser.execute(
+            "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables"
+            " where relname = 'scratchpad_promotion'"
+        ).fetchone()
+        assert read < 20 * 121, "not the square of it"
