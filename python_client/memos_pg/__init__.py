@@ -14,6 +14,7 @@ from memos_pg.calls.cache import (
 from memos_pg.calls.consolidation import Consolidation, ConsolidationAction, Duplicate
 from memos_pg.calls.context import ContextKey
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
+from memos_pg.calls.encryption import EncryptionStatus, KeyStatus
 from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
 from memos_pg.calls.holds import LegalHold
 from memos_pg.calls.lifecycle import (
@@ -74,11 +75,13 @@ from memos_pg.errors import (
     QuotaExceeded,
     Refused,
 )
+from memos_pg.keys import LOCKED, FileKeystore, KeyProvider
 from memos_pg.prompt import render_memories
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "LOCKED",
     "AccessGrant",
     "Action",
     "Answer",
@@ -107,16 +110,20 @@ __all__ = [
     "Contradiction",
     "Duplicate",
     "EmbeddingStatus",
+    "EncryptionStatus",
     "Entry",
     "EvictedPrefix",
     "Evolution",
     "Example",
     "Fact",
     "FactVersion",
+    "FileKeystore",
     "Filled",
     "HotMemory",
     "Identifier",
     "ImportedNetwork",
+    "KeyProvider",
+    "KeyStatus",
     "LegalHold",
     "ListedNote",
     "LocalCache",

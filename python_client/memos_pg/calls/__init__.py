@@ -9,6 +9,13 @@ from memos_pg.calls.cache import CacheAdminCalls, CacheCalls
 from memos_pg.calls.consolidation import ConsolidationCalls
 from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
+from memos_pg.calls.encryption import (
+    EncryptionAdminCalls,
+    EncryptionCalls,
+    Steps,
+    masked,
+    open_key,
+)
 from memos_pg.calls.facts import FactCalls
 from memos_pg.calls.holds import HoldAdminCalls
 from memos_pg.calls.lifecycle import LifecycleAdminCalls, LifecycleCalls
@@ -24,9 +31,12 @@ __all__ = [
     "HALFVEC",
     "AdminCalls",
     "Call",
+    "Steps",
     "UserCalls",
     "Vector",
     "argument_type",
+    "masked",
+    "open_key",
     "register_halfvec",
     "use_agent",
     "use_context",
@@ -42,6 +52,7 @@ class UserCalls(
     ConsolidationCalls,
     TierCalls,
     PrivacyCalls,
+    EncryptionCalls,
     FactCalls,
     ScratchpadCalls,
     CacheCalls,
@@ -54,6 +65,7 @@ class AdminCalls(
     EmbeddingAdminCalls,
     LifecycleAdminCalls,
     HoldAdminCalls,
+    EncryptionAdminCalls,
     NoteAdminCalls,
     CacheAdminCalls,
 ):
