@@ -64,7 +64,8 @@ begin
     update memos_private.memory_history as h
     set content = memos_private.seal(p_user_id, h.memory_id, h.content, h.metadata, p_key),
         content_hash = memos_private.sealed_hash(h.content, p_key), metadata = '{}', lexemes = '{}',
-        frequencies = '{}'
+        -- Facts say there what they are corrected to.
+        frequencies = '{}', reason = null
     where h.user_id = p_user_id and h.memory_id = any (p_memory_ids)
         and not memos_private.is_sealed(h.content);
     get diagnostics v_count = row_count;
@@ -178,5 +179,6 @@ comment on function memos.encrypt_restricted is
     'Encrypts in place what there is in clear of the user''s restricted memories, with all their earlier '
     'versions, and returns how many versions that were: what another session stored while the key was '
     'made, or a restored backup holds. Removes their vectors, automatic links, notes and facts, and all '
-    'of the user''s cache entries. Undoing of consolidations and evolutions that they were part of ends. '
+    'of the user''s cache entries, and the reasons of changes. Consolidations and evolutions that they '
+    'were part of cannot be undone any more. '
     'Errors: MO001, MO400, MO403, MO409.';

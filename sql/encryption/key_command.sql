@@ -16,8 +16,8 @@ begin
         delete from memos_private.key_command;
         return;
     end if;
-    if p_argv[1] not like '/%' or array_position(p_argv, null) is not null or array_ndims(p_argv) <> 1
-        or p_argv = '{}'
+    if case when array_ndims(p_argv) = 1 then p_argv[1] not like '/%' or array_position(p_argv, null) > 0
+        else true end
     then
         perform memos_private.refuse_argument(
             'p_argv', left(format('it is %s', p_argv), 200),

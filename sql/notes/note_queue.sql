@@ -86,8 +86,11 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     if exists (
-        select from memos_private.memory_of_any_tier as m
+        select from memos_private.memory as m
         where m.user_id = new.user_id and m.memory_id = new.memory_id and memos_private.is_sealed(m.content)
+        union all
+        select from memos_private.memory_cold as c
+        where c.user_id = new.user_id and c.memory_id = new.memory_id and memos_private.is_sealed(c.content)
     ) then
         perform memos_private.refuse_sealed_note(new.memory_id);
     end if;
