@@ -21,6 +21,7 @@ from memos_pg.calls.erasure import (
     ExportedRow,
     ImportedTable,
 )
+from memos_pg.calls.encryption import EncryptionStatus, KeyStatus
 from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
 from memos_pg.calls.holds import LegalHold
 from memos_pg.calls.lifecycle import (
@@ -81,11 +82,13 @@ from memos_pg.errors import (
     QuotaExceeded,
     Refused,
 )
+from memos_pg.keys import LOCKED, FileKeystore, KeyProvider
 from memos_pg.prompt import render_memories
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "LOCKED",
     "AccessGrant",
     "Action",
     "Answer",
@@ -114,6 +117,7 @@ __all__ = [
     "Contradiction",
     "Duplicate",
     "EmbeddingStatus",
+    "EncryptionStatus",
     "Entry",
     "Erasure",
     "ErasureFinding",
@@ -124,11 +128,14 @@ __all__ = [
     "ExportedRow",
     "Fact",
     "FactVersion",
+    "FileKeystore",
     "Filled",
     "HotMemory",
     "Identifier",
     "ImportedNetwork",
     "ImportedTable",
+    "KeyProvider",
+    "KeyStatus",
     "LegalHold",
     "ListedNote",
     "LocalCache",

@@ -14,10 +14,11 @@ from psycopg.types import TypeInfo
 from psycopg_pool import AsyncConnectionPool
 
 from memos_pg import calls
-from memos_pg.calls import AdminCalls, Call, UserCalls
+from memos_pg.calls import AdminCalls, Call, Steps, UserCalls
 from memos_pg.calls.base import EVERYONE, Everyone
-from memos_pg.client import conninfo
+from memos_pg.client import Binding, conninfo
 from memos_pg.errors import translated
+from memos_pg.keys import KeyProvider
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class AsyncMemOS:
         max_size: int = 30,
         max_lifetime: float = 1800,
         timeout: float = 30,
+        keys: KeyProvider | None = None,
         **pool: Any,
     ) -> None:
         """Prepare a pool, which `async with` or `open` opens; arguments as for MemOS."""
@@ -66,7 +68,8 @@ class AsyncMemOS:
         )
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._owner = True
-        self._binding: tuple[Call[Any], ...] = ()
+        self._binding: tuple[Binding, ...] = ()
+        self._keys = keys
         self._halfvec: TypeInfo | None = None
 
     @classmethod
@@ -77,6 +80,7 @@ class AsyncMemOS:
         self._connection = connection
         self._owner = False
         self._binding = ()
+        self._keys = None
         self._halfvec = None
         return self
 
@@ -84,15 +88,24 @@ class AsyncMemOS:
         """This client, bound to the user of a signed context in every call."""
         return self._bound_by(calls.use_context(token))
 
-    def _bound_by(self, binding: Call[Any]) -> Self:
-        """This client, with a call that begins the transaction of every other one."""
-        bound = type(self).__new__(type(self))
-        bound.__dict__.update(self.__dict__, _owner=False, _binding=(*self._binding, binding))
-        return bound
+    def with_keys(self, keys: KeyProvider) -> Self:
+        """This client, which asks `keys` for the key of a user whenever a transaction for that user
+        begins (None: the user has none), and opens what is encrypted with it until the end."""
+        return self._changed(_keys=keys)
+
+    def _bound_by(self, binding: Binding) -> Self:
+        """This client, with calls that begin the transaction of every other one."""
+        return self._changed(_binding=(*self._binding, binding))
+
+    def _changed(self, **attributes: Any) -> Self:
+        changed = type(self).__new__(type(self))
+        changed.__dict__.update(self.__dict__, _owner=False, **attributes)
+        return changed
 
     def for_user(self, user: str | UUID) -> AsyncUser:
         """The memory of one user, named by a uuid or by any outside id."""
-        return AsyncUser(self, user)
+        bound = AsyncUser(self, user)
+        return bound if self._keys is None else bound.with_key(self._keys)
 
     def for_everyone(self) -> AsyncUser:
         """The cache entries that all users share; nothing else is shared."""
@@ -110,9 +123,30 @@ class AsyncMemOS:
                 if not self._binding:
                     return await self._run(connection, call)
                 async with _one_transaction(connection):
-                    for binding in self._binding:
-                        await self._run(connection, binding)
+                    await self._begin(connection)
                     return await self._run(connection, call)
+
+    async def _execute_steps(self, steps: Steps) -> Any:
+        """Execute calls that depend on each other's results, in one transaction."""
+        with translated():
+            async with self._borrowed() as connection, _one_transaction(connection):
+                await self._begin(connection)
+                return await self._run_steps(connection, steps)
+
+    async def _begin(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        for binding in self._binding:
+            if isinstance(binding, Call):
+                await self._run(connection, binding)
+            else:
+                await self._run_steps(connection, binding())
+
+    async def _run_steps(self, connection: psycopg.AsyncConnection[Any], steps: Steps) -> Any:
+        try:
+            call = next(steps)
+            while True:
+                call = steps.send(await self._run(connection, call))
+        except StopIteration as end:
+            return end.value
 
     async def open(self) -> None:
         """Open the pool."""
@@ -164,6 +198,9 @@ class AsyncMemOS:
     lift_tombstones = awaited(AdminCalls.lift_tombstones)
     rotate_erasure_key = awaited(AdminCalls.rotate_erasure_key)
     import_user = awaited(AdminCalls.import_user)
+    destroy_user_key = awaited(AdminCalls.destroy_user_key)
+    encryption_status = awaited(AdminCalls.encryption_status)
+    set_key_command = awaited(AdminCalls.set_key_command)
     configure_note_provider = awaited(AdminCalls.configure_note_provider)
     make_notes = awaited(AdminCalls.make_notes)
     note_status = awaited(AdminCalls.note_status)
@@ -200,6 +237,22 @@ class AsyncUser:
     async def execute(self, call: Call[T]) -> T:
         """Execute one call and read its result."""
         return await self.memos.execute(call)
+
+    def with_key(self, key: bytes | KeyProvider) -> Self:
+        """The same user's memory, with what is restricted opened by a key in every transaction; on
+        a caller's connection it stays open until the caller's transaction ends."""
+        keys = (lambda _: key) if isinstance(key, bytes) else key
+        return type(self)(self.memos._bound_by(lambda: calls.open_key(self, keys)), self.user)
+
+    async def create_user_key(self, key: bytes) -> int:
+        """Make the user's key, wrapped with `key` (32 random bytes that are kept elsewhere: without
+        them nobody reads these memories again); returns how many versions of restricted memories
+        were there to be encrypted."""
+        return await self.memos._execute_steps(calls.masked(self, UserCalls.create_user_key, key))
+
+    async def rotate_user_key(self, old: bytes, new: bytes) -> None:
+        """Wrap the user's key with `new` instead of `old`; no memory is written."""
+        await self.memos._execute_steps(calls.masked(self, UserCalls.rotate_user_key, old, new))
 
     def with_agent(self, token: str) -> Self:
         """The same user's memory, as the agent that register_agent gave this token."""
@@ -250,6 +303,8 @@ class AsyncUser:
     update_settings = awaited(UserCalls.update_settings)
     find_identifiers = awaited(UserCalls.find_identifiers)
     mask_identifiers = awaited(UserCalls.mask_identifiers)
+    encrypt_restricted = awaited(UserCalls.encrypt_restricted)
+    key_status = awaited(UserCalls.key_status)
     quarantine_memories = awaited(UserCalls.quarantine_memories)
     quarantine_memory = awaited(UserCalls.quarantine_memory)
     quarantined_memories = awaited(UserCalls.quarantined_memories)

@@ -15,12 +15,15 @@ from psycopg.types import TypeInfo
 from psycopg_pool import ConnectionPool
 
 from memos_pg import calls
-from memos_pg.calls import AdminCalls, Call, UserCalls
+from memos_pg.calls import AdminCalls, Call, Steps, UserCalls
 from memos_pg.calls.base import EVERYONE, Everyone
 from memos_pg.errors import translated
+from memos_pg.keys import KeyProvider
 
 P = ParamSpec("P")
 T = TypeVar("T")
+#: What begins a transaction: a call, or calls that depend on each other's results.
+Binding = Call[Any] | Callable[[], Steps]
 
 
 def conninfo(dsn: str, role: str | None = None) -> str:
@@ -58,6 +61,7 @@ class MemOS:
         max_size: int = 30,
         max_lifetime: float = 1800,
         timeout: float = 30,
+        keys: KeyProvider | None = None,
         **pool: Any,
     ) -> None:
         """Open a pool; `role` is the role to act as, `pool` more arguments of ConnectionPool."""
@@ -74,7 +78,8 @@ class MemOS:
         )
         self._connection: psycopg.Connection[Any] | None = None
         self._owner = True
-        self._binding: tuple[Call[Any], ...] = ()
+        self._binding: tuple[Binding, ...] = ()
+        self._keys = keys
         self._halfvec: TypeInfo | None = None
 
     @classmethod
@@ -85,6 +90,7 @@ class MemOS:
         self._connection = connection
         self._owner = False
         self._binding = ()
+        self._keys = None
         self._halfvec = None
         return self
 
@@ -92,15 +98,24 @@ class MemOS:
         """This client, bound to the user of a signed context in every call."""
         return self._bound_by(calls.use_context(token))
 
-    def _bound_by(self, binding: Call[Any]) -> Self:
-        """This client, with a call that begins the transaction of every other one."""
-        bound = type(self).__new__(type(self))
-        bound.__dict__.update(self.__dict__, _owner=False, _binding=(*self._binding, binding))
-        return bound
+    def with_keys(self, keys: KeyProvider) -> Self:
+        """This client, which asks `keys` for the key of a user whenever a transaction for that user
+        begins (None: the user has none), and opens what is encrypted with it until the end."""
+        return self._changed(_keys=keys)
+
+    def _bound_by(self, binding: Binding) -> Self:
+        """This client, with calls that begin the transaction of every other one."""
+        return self._changed(_binding=(*self._binding, binding))
+
+    def _changed(self, **attributes: Any) -> Self:
+        changed = type(self).__new__(type(self))
+        changed.__dict__.update(self.__dict__, _owner=False, **attributes)
+        return changed
 
     def for_user(self, user: str | UUID) -> User:
         """The memory of one user, named by a uuid or by any outside id."""
-        return User(self, user)
+        bound = User(self, user)
+        return bound if self._keys is None else bound.with_key(self._keys)
 
     def for_everyone(self) -> User:
         """The cache entries that all users share; nothing else is shared."""
@@ -117,9 +132,29 @@ class MemOS:
             if not self._binding:
                 return self._run(connection, call)
             with _one_transaction(connection):
-                for binding in self._binding:
-                    self._run(connection, binding)
+                self._begin(connection)
                 return self._run(connection, call)
+
+    def _execute_steps(self, steps: Steps) -> Any:
+        """Execute calls that depend on each other's results, in one transaction."""
+        with translated(), self._borrowed() as connection, _one_transaction(connection):
+            self._begin(connection)
+            return self._run_steps(connection, steps)
+
+    def _begin(self, connection: psycopg.Connection[Any]) -> None:
+        for binding in self._binding:
+            if isinstance(binding, Call):
+                self._run(connection, binding)
+            else:
+                self._run_steps(connection, binding())
+
+    def _run_steps(self, connection: psycopg.Connection[Any], steps: Steps) -> Any:
+        try:
+            call = next(steps)
+            while True:
+                call = steps.send(self._run(connection, call))
+        except StopIteration as end:
+            return end.value
 
     def close(self) -> None:
         """Close the pool, if it is this client's own."""
@@ -164,6 +199,9 @@ class MemOS:
     lift_tombstones = executed(AdminCalls.lift_tombstones)
     rotate_erasure_key = executed(AdminCalls.rotate_erasure_key)
     import_user = executed(AdminCalls.import_user)
+    destroy_user_key = executed(AdminCalls.destroy_user_key)
+    encryption_status = executed(AdminCalls.encryption_status)
+    set_key_command = executed(AdminCalls.set_key_command)
     configure_note_provider = executed(AdminCalls.configure_note_provider)
     make_notes = executed(AdminCalls.make_notes)
     note_status = executed(AdminCalls.note_status)
@@ -200,6 +238,22 @@ class User:
     def execute(self, call: Call[T]) -> T:
         """Execute one call and read its result."""
         return self.memos.execute(call)
+
+    def with_key(self, key: bytes | KeyProvider) -> Self:
+        """The same user's memory, with what is restricted opened by a key in every transaction; on
+        a caller's connection it stays open until the caller's transaction ends."""
+        keys = (lambda _: key) if isinstance(key, bytes) else key
+        return type(self)(self.memos._bound_by(lambda: calls.open_key(self, keys)), self.user)
+
+    def create_user_key(self, key: bytes) -> int:
+        """Make the user's key, wrapped with `key` (32 random bytes that are kept elsewhere: without
+        them nobody reads these memories again); returns how many versions of restricted memories
+        were there to be encrypted."""
+        return self.memos._execute_steps(calls.masked(self, UserCalls.create_user_key, key))
+
+    def rotate_user_key(self, old: bytes, new: bytes) -> None:
+        """Wrap the user's key with `new` instead of `old`; no memory is written."""
+        self.memos._execute_steps(calls.masked(self, UserCalls.rotate_user_key, old, new))
 
     def with_agent(self, token: str) -> Self:
         """The same user's memory, as the agent that register_agent gave this token."""
@@ -250,6 +304,8 @@ class User:
     update_settings = executed(UserCalls.update_settings)
     find_identifiers = executed(UserCalls.find_identifiers)
     mask_identifiers = executed(UserCalls.mask_identifiers)
+    encrypt_restricted = executed(UserCalls.encrypt_restricted)
+    key_status = executed(UserCalls.key_status)
     quarantine_memories = executed(UserCalls.quarantine_memories)
     quarantine_memory = executed(UserCalls.quarantine_memory)
     quarantined_memories = executed(UserCalls.quarantined_memories)

@@ -404,6 +404,57 @@ def _embeddings(connection: Connection) -> Iterator[Check]:
             yield Check(name, "ok", counts)
 
 
+def _encryption(connection: Connection) -> Iterator[Check]:
+    if _value(connection, "select to_regproc('memos_admin.encryption_status') is null"):
+        yield Check("encryption", "fail", "the functions are not loaded", "Run: memos migrate")
+        return
+    status = connection.execute(
+        "select encrypted, in_clear, in_clear_with_key, keys, restricted_encryption"
+        " from memos_admin.encryption_status()"
+    ).fetchone()
+    counts = (
+        f"{status.encrypted} versions of restricted memories encrypted, {status.in_clear} in "
+        f"clear; {status.keys} users have a key"
+    )
+    if status.in_clear_with_key:
+        advice = "Encrypt them with memos keys encrypt, for each user who has a key."
+        yield Check("encryption", "fail", f"{counts}, {status.in_clear_with_key} of theirs", advice)
+    elif status.in_clear:
+        advice = (
+            "Make keys for these users (memos keys create); set restricted_encryption to required."
+        )
+        yield Check("encryption", "warn", counts, advice)
+    else:
+        yield Check("encryption", "ok", counts)
+    talkative = _names(
+        connection,
+        """
+        select r.rolname
+        from pg_roles as r
+        where r.rolcanlogin and not r.rolsuper
+            and (
+                pg_has_role(r.oid, 'memos_app', 'member')
+                or pg_has_role(r.oid, 'memos_user', 'member')
+            )
+            and not coalesce(r.rolconfig, '{}') @> array[
+                'log_parameter_max_length=0', 'log_parameter_max_length_on_error=0'
+            ]
+        order by 1
+        """,
+    )
+    name = "contents in logs"
+    if talkative:
+        yield Check(
+            name,
+            "warn",
+            f"statements that are logged show what is stored by {', '.join(talkative)}",
+            "Run, as superuser: alter role ... set log_parameter_max_length = 0, and the same for "
+            "log_parameter_max_length_on_error",
+        )
+    else:
+        yield Check(name, "ok", "parameters of statements are left out")
+
+
 def _migrations(dsn: str) -> Iterator[Check]:
     state = migrate.state(dsn)
     if state.unknown:
@@ -439,4 +490,5 @@ _INSTALLATION: list[Callable[[Connection], Iterator[Check]]] = [
     _indexes,
     _partitions,
     _embeddings,
+    _encryption,
 ]

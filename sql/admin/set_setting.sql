@@ -11,6 +11,7 @@ declare
         when p_name like 'bm25%' then '^\d{1,3}(\.\d{1,9})?$'
         when p_name like any ('{%similarity,%retention,%quality}') then '^(0(\.\d{1,9})?|1)$'
         when p_name like any ('{%days,%hours}') then '^[1-9]\d{0,4}$'
+        when p_name = 'restricted_encryption' then '^(when_keyed|required)$'
         else '^[1-9]\d{0,8}$'
     end;
 begin
@@ -22,6 +23,7 @@ begin
                 when p_name like 'bm25%' then 'a number from 0'
                 when p_name like any ('{%similarity,%retention,%quality}') then 'a number from 0 to 1'
                 when p_name like any ('{%days,%hours}') then 'a whole number from 1 to 99999'
+                when p_name = 'restricted_encryption' then 'when_keyed or required'
                 else 'a whole number from 1'
             end
         );

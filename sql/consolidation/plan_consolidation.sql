@@ -2,14 +2,14 @@ create or replace function memos_private.may_be_consolidated(p_memory memos_priv
 returns boolean
 language sql
 stable
-return p_memory.tier <> 'cold' and p_memory.kind <> 'fact'
+return p_memory.tier <> 'cold' and p_memory.kind <> 'fact' and not memos_private.is_sealed(p_memory.content)
     and (p_memory.valid_until is null or p_memory.valid_until > now())
     and not exists (
         select from memos_private.fact as f
         where f.user_id = p_memory.user_id and f.memory_id = p_memory.memory_id
     );
 comment on function memos_private.may_be_consolidated is
-    'Whether a memory is current, warm and no fact: what is true from when until when is kept by '
+    'Whether a memory is current, warm, not encrypted and no fact: what is true from when until when is kept by '
     'assert_fact, not by likeness.';
 
 create or replace function memos_private.is_derived(p_user_id uuid, p_memory_id uuid)

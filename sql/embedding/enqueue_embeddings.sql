@@ -13,6 +13,7 @@ begin
     from memos_private.memory as m
     cross join memos_private.embedding_model as d
     where m.user_id = p_user_id and m.memory_id = any (p_memory_ids) and d.retired_at is null
+        and not memos_private.is_sealed(m.content)
         and not exists (
             select from memos_private.embedding as e
             where e.user_id = p_user_id and e.model_id = d.model_id and e.memory_id = m.memory_id
@@ -25,4 +26,4 @@ begin
 end
 $body$;
 comment on function memos_private.enqueue_embeddings is
-    'Marks as pending every vector that these memories lack.';
+    'Marks as pending every vector that these memories lack; encrypted ones get none.';

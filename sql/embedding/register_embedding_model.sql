@@ -86,11 +86,12 @@ begin
         user_id, memory_id, model_id, version, enqueued_at, available_at
     )
     select m.user_id, m.memory_id, v_model_id, m.version, now(), now()
-    from memos_private.memory as m;
+    from memos_private.memory as m
+    where not memos_private.is_sealed(m.content);
 end
 $body$;
 comment on function memos_admin.register_embedding_model is
-    'Registers a model and marks every memory as pending for it; the first model becomes the default. '
+    'Registers a model and marks every memory (that is not encrypted) as pending for it; the first model becomes the default. '
     'p_dimensions: 1 to 4000. p_provider: hash (feature hashing in the database), http (Ollama or '
     'OpenAI-compatible, called by embed_pending), external (vectors come from callers and workers). '
     'p_options: window_chars (longer content is embedded as several passages); for http also url, api '

@@ -126,6 +126,15 @@ begin
                 detail = format('memory %s', v_stored.memory_id),
                 hint = 'leave p_content out, or say it in other words; a memory that the fact was taken '
                     || 'from is p_memory_id';
+    elsif exists (
+        select from memos_private.memory as m
+        where m.user_id = p_user_id and m.memory_id = v_stored.memory_id
+            and memos_private.is_sealed(m.content)
+    ) then
+        perform memos_private.refuse_argument(
+            'p_privacy_level', 'it is restricted, and restricted memories of the user are encrypted',
+            'memos.add_memory: a fact is compared by its value, which therefore lies in clear'
+        );
     end if;
     insert into memos_private.fact as f (
         user_id, fact_id, entity, attribute, value, entity_key, attribute_key, value_key, valid,

@@ -234,6 +234,7 @@ begin
     from memos_private.memory as m
     cross join memos_private.embedding_model as d
     where m.user_id = p_user_id and m.memory_id = any (v_ids) and d.retired_at is null
+        and not memos_private.is_sealed(m.content)
         and not exists (
             select from memos_private.embedding as e
             where e.user_id = p_user_id and e.model_id = d.model_id and e.memory_id = m.memory_id

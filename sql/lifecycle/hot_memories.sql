@@ -107,7 +107,13 @@ begin
     end loop;
     perform memos_private.audit_read(p_user_id, 'hot_memories', v_fitting);
     return query
-    select f.place::int, m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata, m.importance,
+    select f.place::int, m.memory_id, m.version,
+        memos_private.revealed_content(
+            p_user_id, m.memory_id, m.content, (select memos_private.opened_key(p_user_id))
+        ), m.kind, m.tags,
+        memos_private.revealed_metadata(
+            p_user_id, m.memory_id, m.content, m.metadata, (select memos_private.opened_key(p_user_id))
+        ), m.importance,
         m.pinned, coalesce(u.uses, 0), u.last_used_at, memos_private.estimate_tokens(m.content)
     from unnest(v_fitting) with ordinality as f (memory_id, place)
     join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = f.memory_id

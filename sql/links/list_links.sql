@@ -15,7 +15,10 @@ begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.audit_read(p_user_id, 'list_links', array[p_memory_id]);
     return query
-    select m.memory_id, l.direction, l.type, l.weight, l.origin, l.created_at, m.content
+    select m.memory_id, l.direction, l.type, l.weight, l.origin, l.created_at,
+        memos_private.revealed_content(
+            p_user_id, m.memory_id, m.content, (select memos_private.opened_key(p_user_id))
+        )
     from (
         select f.to_id as other_id, case when memos_private.is_symmetric(f.type) then 'both' else 'to' end
                 as direction, f.type, f.weight, f.origin, f.created_at

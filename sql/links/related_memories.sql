@@ -99,7 +99,10 @@ begin
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;
     for memory_id, depth, weight, path, types, content in
-        select p.memory_id, cardinality(p.types), p.weight, p.path, p.types, m.content
+        select p.memory_id, cardinality(p.types), p.weight, p.path, p.types,
+            memos_private.revealed_content(
+                p_user_id, m.memory_id, m.content, (select memos_private.opened_key(p_user_id))
+            )
         from unnest(
             memos_private.best_paths(p_user_id, p_memory_id, p_types, p_max_depth, p_min_weight)
         ) as p

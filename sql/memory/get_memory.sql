@@ -42,9 +42,15 @@ begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.audit_read(p_user_id, 'get_memory', array[p_memory_id]);
     return query
-    select a.memory_id, a.version, v.content, v.kind, v.tags, v.metadata, v.importance, v.confidence,
-        v.privacy_level, v.provenance, v.session_id, v.position, v.occurred_at, v.valid_from,
-        a.valid_until, v.recorded_at, v.pinned, v.tier
+    select a.memory_id, a.version,
+        memos_private.revealed_content(
+            p_user_id, v.memory_id, v.content, (select memos_private.opened_key(p_user_id)), true
+        ), v.kind, v.tags,
+        memos_private.revealed_metadata(
+            p_user_id, v.memory_id, v.content, v.metadata, (select memos_private.opened_key(p_user_id))
+        ),
+        v.importance, v.confidence, v.privacy_level, v.provenance, v.session_id, v.position,
+        v.occurred_at, v.valid_from, a.valid_until, v.recorded_at, v.pinned, v.tier
     from memos_private.versions_as_of(p_user_id, p_valid_at, p_recorded_at, p_memory_id) as a
     join memos_private.memory_version as v
         on v.user_id = p_user_id and v.memory_id = a.memory_id and v.version = a.version
@@ -55,5 +61,5 @@ begin
 end
 $body$;
 comment on function memos.get_memory is
-    'One memory: now, or as it was true at p_valid_at and known at p_recorded_at. '
-    'Errors: MO001, MO400, MO403, MO404.';
+    'One memory: now, or as it was true at p_valid_at and known at p_recorded_at. An encrypted one takes '
+    'its key (memos.use_key). Errors: MO001, MO400, MO403, MO404, MO500.';

@@ -49,9 +49,17 @@ begin
         for memory_id, version, content, kind, tags, metadata, importance, confidence, privacy_level,
             provenance, session_id, "position", occurred_at, valid_from, valid_until, recorded_at, pinned,
             tier in
-            select m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata, m.importance, m.confidence,
-                m.privacy_level, m.provenance, m.session_id, m.position, m.occurred_at, m.valid_from,
-                m.valid_until, m.recorded_at, m.pinned, m.tier
+            select m.memory_id, m.version,
+                memos_private.revealed_content(
+                    p_user_id, m.memory_id, m.content, (select memos_private.opened_key(p_user_id))
+                ),
+                m.kind, m.tags,
+                memos_private.revealed_metadata(
+                    p_user_id, m.memory_id, m.content, m.metadata,
+                    (select memos_private.opened_key(p_user_id))
+                ),
+                m.importance, m.confidence, m.privacy_level, m.provenance, m.session_id, m.position,
+                m.occurred_at, m.valid_from, m.valid_until, m.recorded_at, m.pinned, m.tier
             from memos_private.memory_of_any_tier as m
             where m.user_id = p_user_id
                 and m.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
@@ -67,9 +75,17 @@ begin
         for memory_id, version, content, kind, tags, metadata, importance, confidence, privacy_level,
             provenance, session_id, "position", occurred_at, valid_from, valid_until, recorded_at, pinned,
             tier in
-            select m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata, m.importance, m.confidence,
-                m.privacy_level, m.provenance, m.session_id, m.position, m.occurred_at, m.valid_from,
-                m.valid_until, m.recorded_at, m.pinned, m.tier
+            select m.memory_id, m.version,
+                memos_private.revealed_content(
+                    p_user_id, m.memory_id, m.content, (select memos_private.opened_key(p_user_id))
+                ),
+                m.kind, m.tags,
+                memos_private.revealed_metadata(
+                    p_user_id, m.memory_id, m.content, m.metadata,
+                    (select memos_private.opened_key(p_user_id))
+                ),
+                m.importance, m.confidence, m.privacy_level, m.provenance, m.session_id, m.position,
+                m.occurred_at, m.valid_from, m.valid_until, m.recorded_at, m.pinned, m.tier
             from memos_private.memory as m
             where m.user_id = p_user_id
                 and m.memory_id < coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
@@ -87,4 +103,5 @@ end
 $body$;
 comment on function memos.list_memories is
     'A user''s memories, newest first. p_kinds: any of these kinds; p_tags: all of these tags; p_after: '
-    'the last memory_id of the page before; p_include_cold: those of tier cold too. Errors: MO001, MO400, MO403.';
+    'the last memory_id of the page before; p_include_cold: those of tier cold too. What is encrypted and '
+    'has no key at hand says so instead of its content. Errors: MO001, MO400, MO403, MO500.';

@@ -19,9 +19,15 @@ begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.audit_read(p_user_id, 'memory_history', array[p_memory_id]);
     return query
-    select v.version, v.content, v.kind, v.tags, v.metadata, v.importance, v.confidence,
-        v.privacy_level, v.provenance, v.session_id, v.position, v.occurred_at, v.valid_from,
-        v.valid_until, v.recorded_at, v.superseded_at, v.change, v.reason
+    select v.version,
+        memos_private.revealed_content(
+            p_user_id, v.memory_id, v.content, (select memos_private.opened_key(p_user_id))
+        ), v.kind, v.tags,
+        memos_private.revealed_metadata(
+            p_user_id, v.memory_id, v.content, v.metadata, (select memos_private.opened_key(p_user_id))
+        ),
+        v.importance, v.confidence, v.privacy_level, v.provenance, v.session_id, v.position,
+        v.occurred_at, v.valid_from, v.valid_until, v.recorded_at, v.superseded_at, v.change, v.reason
     from memos_private.memory_version as v
     where v.user_id = p_user_id and v.memory_id = p_memory_id
     order by v.version;
@@ -33,4 +39,4 @@ $body$;
 comment on function memos.memory_history is
     'Every version of a memory, oldest first, with the period it was valid and the period it was on '
     'record. change says how the version ended: update, delete, or current. '
-    'Errors: MO001, MO400, MO403, MO404.';
+    'Errors: MO001, MO400, MO403, MO404, MO500.';

@@ -46,6 +46,8 @@ begin
         select case
             when m.content is null or m.content !~ '\S' then 'content'
             when octet_length(m.content) > v_max_content then 'content'
+            when memos_private.is_sealed(m.content) or m.content = memos_private.locked_content()
+                then 'content'
             when m.kind is null or m.kind !~ '^[a-z][a-z0-9_]{0,63}$' then 'kind'
             when m.tags is null or cardinality(m.tags) > 64 or array_ndims(m.tags) > 1 then 'tags'
             when m.tags <> '{}' and exists (
@@ -79,6 +81,8 @@ begin
     v_detail := case v_bad.argument
         when 'content' then case when v_bad.content is null then 'it is null'
             when v_bad.content !~ '\S' then 'it is blank'
+            when memos_private.is_sealed(v_bad.content) or v_bad.content = memos_private.locked_content()
+                then 'it is what stands for an encrypted text'
             else format('it has %s bytes', octet_length(v_bad.content)) end
         when 'metadata' then case when v_bad.metadata is null then 'it is null'
             else format('a JSON %s of %s bytes', jsonb_typeof(v_bad.metadata),

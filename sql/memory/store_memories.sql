@@ -47,6 +47,7 @@ begin
     perform memos_private.share_embedding_models();
     perform memos_private.share_contents(p_user_id);
     p_memories := memos_private.admit_memories(p_user_id, p_memories, true);
+    p_memories := memos_private.seal_memories(p_user_id, p_memories);
     if v_has_embeddings or p_model is not null then
         v_model_id := memos_private.require_embeddings(p_memories, p_model);
     end if;
@@ -194,4 +195,4 @@ end
 $body$;
 comment on function memos_private.store_memories is
     'Stores validated inputs in a few set-based statements, in the entered user''s context. created is '
-    'false for content or a request id that was there before. Errors: MO400, MO429, MO451.';
+    'false for content or a request id that was there before. Errors: MO400, MO403, MO429, MO451.';

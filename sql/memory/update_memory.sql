@@ -17,10 +17,12 @@ declare
         'content', 'kind', 'tags', 'metadata', 'importance', 'confidence', 'privacy_level', 'provenance',
         'session_id', 'position', 'occurred_at', 'valid_from', 'valid_until', 'language'
     ];
+    v_stored memos_private.memory;
     v_old memos_private.memory;
     v_new memos_private.memory;
     v_input memos_private.memory_input;
     v_now timestamptz;
+    v_remains boolean;
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.audit(p_user_id, 'update_memory', array[p_memory_id]);
@@ -43,8 +45,9 @@ begin
     if p_changes ?| array['content', 'language'] then
         perform memos_private.lock_postings(p_user_id);
     end if;
+    perform memos_private.lock_user_key(p_user_id);
     loop
-        select * into v_old
+        select * into v_stored
         from memos_private.memory as m
         where m.user_id = p_user_id and m.memory_id = p_memory_id
         for update;
@@ -53,13 +56,14 @@ begin
             perform memos_private.refuse_missing_memory(p_memory_id);
         end if;
     end loop;
-    if p_expected_version <> v_old.version then
+    if p_expected_version <> v_stored.version then
         raise exception 'the memory has changed meanwhile'
             using errcode = memos_private.audit_failure('MO409'),
-                detail = format('expected version %s, found %s', p_expected_version, v_old.version),
+                detail = format('expected version %s, found %s', p_expected_version, v_stored.version),
                 hint = 'read the memory again and decide anew';
     end if;
 
+    v_old := memos_private.revealed_memory(v_stored);
     v_now := greatest(clock_timestamp(), v_old.recorded_at + interval '1 microsecond');
     if jsonb_typeof(p_changes -> 'content') not in ('string', 'null') then
         perform memos_private.refuse_argument(
@@ -89,26 +93,28 @@ begin
         return v_old.version;
     end if;
     v_input := row(
-        1, p_memory_id, v_new.content, null, v_new.language, v_new.kind, v_new.tags, v_new.metadata,
-        v_new.importance, v_new.confidence, v_new.privacy_level, v_new.provenance, v_new.session_id,
-        v_new.position, v_new.occurred_at, v_new.valid_from, v_new.valid_until, null, null
+        1, p_memory_id, v_new.content, memos_private.content_hash(v_new.content), v_new.language,
+        v_new.kind, v_new.tags, v_new.metadata, v_new.importance, v_new.confidence, v_new.privacy_level,
+        v_new.provenance, v_new.session_id, v_new.position, v_new.occurred_at, v_new.valid_from,
+        v_new.valid_until, null, null
     );
     perform memos_private.require_valid_memories(array[v_input]);
-    select a.content, a.privacy_level into v_new.content, v_new.privacy_level
-    from unnest(memos_private.admit_memories(p_user_id, array[v_input], false)) as a;
+    v_input := (memos_private.admit_memories(p_user_id, array[v_input], false))[1];
+    v_remains := v_input.content <> v_old.content and v_new.valid_from > v_old.valid_from;
+    select s.content, s.content_hash, s.metadata, s.privacy_level
+    into v_new.content, v_new.content_hash, v_new.metadata, v_new.privacy_level
+    from unnest(memos_private.seal_memories(p_user_id, array[v_input])) as s;
     if v_new.valid_from is null then
         perform memos_private.refuse_argument(
             'p_changes', 'valid_from is null', 'a finite time, or leave the key out'
         );
     end if;
-    v_new.content_hash := memos_private.content_hash(v_new.content);
     v_new.version := v_old.version + 1;
     v_new.recorded_at := v_now;
 
     perform memos_private.archive_memory(
-        v_old, v_now, 'update', p_reason,
-        case when v_new.content <> v_old.content and v_new.valid_from > v_old.valid_from
-            then least(v_new.valid_from, v_old.valid_until) end
+        v_stored, v_now, 'update', p_reason,
+        case when v_remains then least(v_new.valid_from, v_old.valid_until) end
     );
     begin
         update memos_private.memory as m
@@ -141,6 +147,11 @@ begin
             and e.model_id in (select model_id from memos_private.embedding_model);
         perform memos_private.enqueue_embeddings(p_user_id, array[p_memory_id]);
     end if;
+    if memos_private.is_sealed(v_new.content) and not memos_private.is_sealed(v_stored.content) then
+        perform memos_private.remove_traces(
+            p_user_id, array[p_memory_id], memos_private.opened_key(p_user_id)
+        );
+    end if;
     return v_new.version;
 end
 $body$;
@@ -149,5 +160,6 @@ comment on function memos.update_memory is
     'object of new values (keys of add_memory, valid_from, valid_until). New content is true from now on '
     '(or from valid_from, or occurred_at, if given) and the old content stays true before; a valid_from '
     'not after the old one corrects it for all time. Nothing really changed: the version stays. '
-    'p_expected_version guards against lost updates. Errors: MO001, MO400, MO403, MO404, MO409, '
-    'MO451.';
+    'p_expected_version guards against lost updates. An encrypted memory takes its key (memos.use_key); '
+    'one that becomes restricted is encrypted with all its versions. '
+    'Errors: MO001, MO400, MO403, MO404, MO409, MO451, MO500.';

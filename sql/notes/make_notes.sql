@@ -51,6 +51,7 @@ begin
                 not exists (
                     select from memos_private.memory as m
                     where m.user_id = p_user_id and m.memory_id = d.memory_id
+                        and not memos_private.is_sealed(m.content)
                 )
                 -- A caller said it, or it was cold and has come back with its note.
                 or exists (
@@ -168,7 +169,7 @@ begin
         from memos_private.memory as m
         where m.user_id = p_user_id and (m.memory_id, m.version) in (
             select (i ->> 'memory_id')::uuid, (i ->> 'version')::int from jsonb_array_elements(p_memories) as i
-        )
+        ) and not memos_private.is_sealed(m.content)
         order by m.memory_id
         for key share
     );

@@ -17,8 +17,13 @@ begin
         'embedding_model', (select d.name from memos_private.embedding_model as d where d.is_default),
         'memories', coalesce((
             select jsonb_object_agg(m.memory_id, jsonb_build_object(
-                'id', m.memory_id, 'memory_type', m.kind, 'content', m.content,
-                'attributes', m.metadata || jsonb_build_object('memos', jsonb_strip_nulls(jsonb_build_object(
+                'id', m.memory_id, 'memory_type', m.kind, 'content',
+                memos_private.revealed_content(
+                    p_user_id, m.memory_id, m.content, (select memos_private.opened_key(p_user_id))
+                ),
+                'attributes', memos_private.revealed_metadata(
+                    p_user_id, m.memory_id, m.content, m.metadata, (select memos_private.opened_key(p_user_id))
+                ) || jsonb_build_object('memos', jsonb_strip_nulls(jsonb_build_object(
                     'tags', m.tags, 'importance', m.importance, 'confidence', m.confidence,
                     'privacy_level', m.privacy_level, 'provenance', m.provenance,
                     'session_id', m.session_id, 'position', m.position, 'occurred_at', m.occurred_at,
@@ -259,7 +264,7 @@ begin
     cross join lateral jsonb_to_record(n.node #> '{attributes,memos,note}')
         as r (keywords text[], tags text[], context text, made_by text)
     join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = (v_ids ->> n.old_id)::uuid
-    where num_nulls(r.keywords, r.tags, r.context, r.made_by) = 0
+    where num_nulls(r.keywords, r.tags, r.context, r.made_by) = 0 and not memos_private.is_sealed(m.content)
     order by m.memory_id, n.ordinal
     on conflict (user_id, memory_id) do nothing;
 

@@ -63,6 +63,46 @@ $body$;
 comment on function memos_private.tg_memory_of_note_deleted is
     'A note goes with its memory, unless that only becomes cold.';
 
+create or replace function memos_private.refuse_sealed_note(p_memory_id uuid)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    perform memos_private.refuse_argument(
+        'p_memory_id', format('memory %s is encrypted', p_memory_id),
+        'leave it without a note, which would tell in clear what it is about'
+    );
+end
+$body$;
+comment on function memos_private.refuse_sealed_note is 'Raises MO400 for the note of an encrypted memory.';
+
+create or replace function memos_private.tg_note_of_sealed()
+returns trigger
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    if exists (
+        select from memos_private.memory as m
+        where m.user_id = new.user_id and m.memory_id = new.memory_id and memos_private.is_sealed(m.content)
+        union all
+        select from memos_private.memory_cold as c
+        where c.user_id = new.user_id and c.memory_id = new.memory_id and memos_private.is_sealed(c.content)
+    ) then
+        perform memos_private.refuse_sealed_note(new.memory_id);
+    end if;
+    return new;
+end
+$body$;
+comment on function memos_private.tg_note_of_sealed is
+    'Whoever writes a note: an encrypted memory gets none. Errors: MO400.';
+
+create or replace trigger t50_note_of_sealed
+    before insert or update on memos_private.memory_note
+    for each row execute function memos_private.tg_note_of_sealed();
 create or replace trigger t70_note_deleted
     after delete on memos_private.memory
     referencing old table as old_rows

@@ -100,6 +100,8 @@ begin
     where m.user_id = p_user_id and m.memory_id = p_memory_id;
     if not found then
         perform memos_private.refuse_missing_memory(p_memory_id);
+    elsif memos_private.is_sealed(v_memory #>> '{0,content}') then
+        perform memos_private.refuse_sealed_note(p_memory_id);
     end if;
     perform memos_private.store_notes(
         p_user_id, v_memory, memos_private.make_rules_notes(p_user_id, v_memory), 'rules'

@@ -14,7 +14,13 @@ as $body$
 begin
     if p_versions is null then
         return query
-        select r.place, r.score, m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata,
+        select r.place, r.score, m.memory_id, m.version,
+            memos_private.revealed_content(
+                p_user_id, m.memory_id, m.content, (select memos_private.opened_key(p_user_id))
+            ), m.kind, m.tags,
+            memos_private.revealed_metadata(
+                p_user_id, m.memory_id, m.content, m.metadata, (select memos_private.opened_key(p_user_id))
+            ),
             m.session_id, m.position, m.occurred_at
         from unnest(p_ranked) with ordinality as r (
             memory_id, score, dense, lexical, context, session, graph, time, importance, recency, retention,
@@ -23,7 +29,13 @@ begin
         join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = r.memory_id;
     else
         return query
-        select r.place, r.score, m.memory_id, m.version, m.content, m.kind, m.tags, m.metadata,
+        select r.place, r.score, m.memory_id, m.version,
+            memos_private.revealed_content(
+                p_user_id, m.memory_id, m.content, (select memos_private.opened_key(p_user_id))
+            ), m.kind, m.tags,
+            memos_private.revealed_metadata(
+                p_user_id, m.memory_id, m.content, m.metadata, (select memos_private.opened_key(p_user_id))
+            ),
             m.session_id, m.position, m.occurred_at
         from unnest(p_ranked) with ordinality as r (
             memory_id, score, dense, lexical, context, session, graph, time, importance, recency, retention,

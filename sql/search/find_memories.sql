@@ -157,6 +157,8 @@ begin
             'cold', case when v_cold then v_cold_memories end,
             'paths', jsonb_build_object('dense', v_dense.path, 'lexical', v_lexical.path),
             'period', v_period,
+            'encrypted', case when memos_private.has_user_key(p_user_id)
+                then 'restricted memories are found by what stands near them and by links only' end,
             'valid_at', p_valid_at,
             'recorded_at', p_recorded_at
         )) || jsonb_build_object('lanes_off', jsonb_strip_nulls(jsonb_build_object(

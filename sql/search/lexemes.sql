@@ -62,7 +62,8 @@ immutable
 parallel safe
 return to_tsvector(
     p_language,
-    case when memos_private.has_code(p_text) then memos_private.spell_codes(p_text) else p_text end
+    case when memos_private.is_sealed(p_text) then ''
+        when memos_private.has_code(p_text) then memos_private.spell_codes(p_text) else p_text end
 );
 comment on function memos_private.text_lexemes is
     'The words of a text as its language stems them, and its codes. At most 50,000 characters: see '
@@ -85,8 +86,8 @@ begin atomic
     cross join lateral unnest(
         memos_private.text_lexemes(p_language, substr(p_text, piece.start, 50000))
     ) as t
-    where length(p_text) > 50000
+    where length(p_text) > 50000 and not memos_private.is_sealed(p_text)
     group by t.lexeme;
 end;
 comment on function memos_private.lexemes is
-    'The lexemes of a text of any length, and how often each occurs.';
+    'The lexemes of a text of any length, and how often each occurs; an encrypted one has none.';

@@ -14,7 +14,13 @@ as $body$
 #variable_conflict use_column
 begin
     return query
-    select h.rank, h.memory_id, h.version, v.content, h.score, v.kind, v.tags, v.metadata, v.session_id,
+    select h.rank, h.memory_id, h.version,
+        memos_private.revealed_content(
+            p_user_id, v.memory_id, v.content, (select memos_private.opened_key(p_user_id))
+        ), h.score, v.kind, v.tags,
+        memos_private.revealed_metadata(
+            p_user_id, v.memory_id, v.content, v.metadata, (select memos_private.opened_key(p_user_id))
+        ), v.session_id,
         v.position, v.occurred_at, case when p_explain then h.explanation end, h.search_id
     from memos_private.search_hit as h
     join memos_private.memory_version as v

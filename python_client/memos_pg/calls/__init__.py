@@ -9,6 +9,13 @@ from memos_pg.calls.cache import CacheAdminCalls, CacheCalls
 from memos_pg.calls.consolidation import ConsolidationCalls
 from memos_pg.calls.context import ContextAdminCalls, use_context
 from memos_pg.calls.embedding import EmbeddingAdminCalls
+from memos_pg.calls.encryption import (
+    EncryptionAdminCalls,
+    EncryptionCalls,
+    Steps,
+    masked,
+    open_key,
+)
 from memos_pg.calls.erasure import ErasureAdminCalls, ErasureCalls
 from memos_pg.calls.facts import FactCalls
 from memos_pg.calls.holds import HoldAdminCalls
@@ -25,9 +32,12 @@ __all__ = [
     "HALFVEC",
     "AdminCalls",
     "Call",
+    "Steps",
     "UserCalls",
     "Vector",
     "argument_type",
+    "masked",
+    "open_key",
     "register_halfvec",
     "use_agent",
     "use_context",
@@ -43,6 +53,7 @@ class UserCalls(
     ConsolidationCalls,
     TierCalls,
     PrivacyCalls,
+    EncryptionCalls,
     ErasureCalls,
     FactCalls,
     ScratchpadCalls,
@@ -56,6 +67,7 @@ class AdminCalls(
     EmbeddingAdminCalls,
     LifecycleAdminCalls,
     HoldAdminCalls,
+    EncryptionAdminCalls,
     ErasureAdminCalls,
     NoteAdminCalls,
     CacheAdminCalls,

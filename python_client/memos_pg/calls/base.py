@@ -179,6 +179,13 @@ def _uuids(name: str, value: Any) -> list[UUID]:
     return [_uuid(name, item) for item in value]
 
 
+def _bytes(name: str, value: Any) -> bytes:
+    # Its value is a key: no error shows it.
+    if not isinstance(value, bytes):
+        raise bad(name, "bytes", type(value))
+    return value
+
+
 def _timestamp(name: str, value: Any) -> datetime:
     # Without a zone the server would read it in its own: the same call, another time.
     if not isinstance(value, datetime) or value.utcoffset() is None:
@@ -260,6 +267,7 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
     "bigint": _bigint,
     "real": _real,
     "boolean": _boolean,
+    "bytea": _bytes,
     "uuid": _uuid,
     "uuid[]": _uuids,
     "jsonb": _json,
@@ -277,6 +285,7 @@ _TYPES: dict[str, str] = {
     "after": "uuid",
     "agent": "text",
     "at": "timestamptz",
+    "argv": "text[]",
     "at_most": "interval",
     "attempt": "int",
     "attribute": "text",
@@ -365,10 +374,12 @@ _TYPES: dict[str, str] = {
     "name": "text",
     "namespace": "text",
     "network": "jsonb",
+    "new": "bytea",
     "now": "timestamptz",
     "observation_type": "text",
     "observations": "real",
     "occurred_at": "timestamptz",
+    "old": "bytea",
     "options": "jsonb",
     "output": "text",
     "parent_id": "uuid",
@@ -430,6 +441,7 @@ _TYPES: dict[str, str] = {
     "text": "text",
     "texts": "text[]",
     "tier": "text",
+    "timeout_seconds": "int",
     "to": "uuid",
     "token": "text",
     "token_budget": "int",
@@ -462,7 +474,9 @@ _OTHER_TYPES: dict[tuple[str, str], str] = {
     ("memos.add_step", "input"): "jsonb",
     ("memos.add_step", "output"): "jsonb",
     ("memos.add_example", "success"): "real",
+    ("memos.create_user_key", "key"): "bytea",
     ("memos.register_reference", "value"): "text",
+    ("memos.use_key", "key"): "bytea",
 }
 
 

@@ -22,6 +22,7 @@ from memos_pg import migrate as migration
 from memos_pg import render
 from memos_pg.client import MemOS, User, conninfo
 from memos_pg.errors import BadArgument, MemOSError
+from memos_pg.keys import FileKeystore
 
 app = typer.Typer(
     name="memos",
@@ -130,6 +131,8 @@ def client(ctx: typer.Context, dsn: str | None, role: str) -> Iterator[MemOS]:
 
 
 def bound_user(memos: MemOS, name: str) -> User:
+    if folder := os.environ.get("MEMOS_KEYSTORE"):
+        memos = memos.with_keys(FileKeystore(folder))
     try:
         return memos.for_user(UUID(name))
     except ValueError:

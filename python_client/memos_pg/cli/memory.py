@@ -58,6 +58,9 @@ def add(
     session: Annotated[str | None, typer.Option(help="The session it belongs to.")] = None,
     occurred_at: When = None,
     importance: Annotated[float | None, typer.Option(help="From 0 to 1.")] = None,
+    privacy_level: Annotated[
+        str | None, typer.Option(help="minimal, balanced, comprehensive or restricted.")
+    ] = None,
     role: Role = "memos_app",
     dsn: Dsn = None,
     as_json: AsJson = False,
@@ -72,6 +75,7 @@ def add(
             session_id=session,
             occurred_at=time_option("--occurred-at", occurred_at),
             importance=importance,
+            privacy_level=privacy_level,
         )
         output.show({"memory_id": memory_id}, lambda console: console.print(str(memory_id)))
 
