@@ -100,32 +100,6 @@ comment on function memos_private.nearest_codes is
     'Memories of the passages whose codes differ in the fewest bits, by an index-only scan of the key. The '
     'sample that mean and deviation are taken from comes first, so that one scan finds both.';
 
-create or replace function memos_private.dense_as_of(
-    p_user_id   uuid,
-    p_model_id  smallint,
-    p_embedding public.halfvec,
-    p_scope     memos_private.version_key[],
-    p_depth     int
-)
-returns memos_private.lane
-language plpgsql
-stable
-set search_path = pg_catalog, public, pg_temp
-as $body$
-declare
-    v_ids uuid[];
-    v_scores double precision[];
-    v_lane memos_private.lane;
-begin
-    select array_agg(s.memory_id), array_agg(s.score), avg(s.score), stddev_pop(s.score)
-    into v_ids, v_scores, v_lane.mean, v_lane.deviation
-    from memos_private.dense_lane_as_of(p_user_id, p_model_id, p_embedding, p_scope) as s;
-    return memos_private.best_passages(v_ids, v_scores, p_depth, v_lane);
-end
-$body$;
-comment on function memos_private.dense_as_of is
-    'The same over versions of any time, each with the vectors it had.';
-
 create or replace function memos_private.best_passages(
     p_memory_ids uuid[], p_scores double precision[], p_depth int, p_lane memos_private.lane
 )
@@ -343,9 +317,7 @@ declare
     v_lane memos_private.lane;
 begin
     if p_as_of then
-        v_lane := memos_private.dense_as_of(p_user_id, p_model_id, p_embedding, p_scope, p_depth);
-        v_lane.path := 'exact';
-        return v_lane;
+        return memos_private.dense_as_of(p_user_id, p_model_id, p_embedding, p_scope, p_depth);
     end if;
     if p_scope is not null then
         v_ids := array(select s.memory_id from unnest(p_scope) as s);
