@@ -56,6 +56,8 @@ declare
     v_current bigint := (select count(*) from unnest(p_scope) as s where s.superseded_at is null);
     v_documents bigint;
     v_tokens bigint;
+    v_few boolean;
+    v_counted bigint;
     v_cold bigint;
     v_other_tokens bigint;
 begin
@@ -65,20 +67,23 @@ begin
     where p.user_id = p_user_id and (p_scope is null or p.memory_id in (
         select s.memory_id from unnest(p_scope) as s where s.superseded_at is null
     ));
+    v_current := v_current - v_cold;
     select coalesce(sum(c.documents), 0), coalesce(sum(c.tokens), 0)
     into v_documents, v_tokens
     from memos_private.corpus as c
     where c.user_id = p_user_id;
-    if v_current - v_cold < v_documents then
-        -- No memory's length stands by itself: the frequencies of all of its lexemes add up to it.
-        v_tokens := coalesce((
-            select sum(e.frequency)
-            from memos_private.posting as p
-            cross join lateral unnest(p.memory_ids, p.frequencies) as e (memory_id, frequency)
-            where p.user_id = p_user_id and (p_scope is null or e.memory_id in (
+    if v_current < v_documents then
+        -- The length of all is known. Of those in scope and those outside, the fewer are taken apart anew.
+        v_few := v_current < v_documents / 2;
+        v_counted := coalesce((
+            select sum(l.frequency)
+            from memos_private.memory as m
+            cross join lateral memos_private.lexemes(m.language, m.content) as l
+            where m.user_id = p_user_id and v_few = (p_scope is null or m.memory_id in (
                 select s.memory_id from unnest(p_scope) as s where s.superseded_at is null
             ))
         ), 0);
+        v_tokens := case when v_few then v_counted else v_tokens - v_counted end;
     end if;
     v_other_tokens := v_other_tokens + coalesce((
         select sum(f)
