@@ -5,3 +5,4 @@ drop function if exists memos_private.dense_lane_as_of(
     uuid, smallint, public.halfvec, memos_private.version_key[]
 );
 drop function if exists memos_private.lexemes_as_of(uuid, memos_private.version_key[]);
+drop function if exists memos_private.nearest_codes(uuid, smallint, bit varying, uuid[], boolean, int, int);
