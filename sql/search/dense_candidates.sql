@@ -64,6 +64,7 @@ create or replace function memos_private.nearest_codes(
     p_code       bit varying,
     p_memory_ids uuid[],
     p_by_key     boolean,
+    p_memories   double precision,
     p_sample     int,
     p_limit      int
 )
@@ -74,57 +75,61 @@ set search_path = pg_catalog, public, pg_temp
 set enable_seqscan = off
 set enable_bitmapscan = off
 as $body$
+declare
+    -- Sorting copies each row that it is shown, which takes as long as to read it. So what is further than
+    -- three times as many as wanted, by the first 512 codes, is not shown.
+    c_first constant int := 512;
+    v_share constant double precision := 3 * p_limit / p_memories;
+    v_bound double precision := 'infinity';
+    v_ids uuid[];
 begin
     if p_by_key then
         return array(
             select e.memory_id
             from memos_private.embedding as e
             where e.user_id = p_user_id and e.model_id = p_model_id and e.memory_id = any (p_memory_ids)
-            order by case when e.passage = 0 and uuid_hash(e.memory_id) <= p_sample then -1
+            order by case when uuid_hash(e.memory_id) <= p_sample and e.passage = 0 then -1
                 else e.code <~> p_code end
             limit p_limit
         );
     end if;
-    return array(
-        select e.memory_id
-        from memos_private.embedding as e
-        where e.user_id = p_user_id and e.model_id = p_model_id
-            and (p_memory_ids is null or e.memory_id in (select unnest(p_memory_ids)))
-        order by case when e.passage = 0 and uuid_hash(e.memory_id) <= p_sample then -1
-            else e.code <~> p_code end
-        limit p_limit
-    );
+    if v_share < 0.2 then
+        v_bound := (
+            select f.distance
+            from (
+                select e.code <~> p_code as distance
+                from memos_private.embedding as e
+                where e.user_id = p_user_id and e.model_id = p_model_id
+                order by e.memory_id, e.passage
+                limit c_first
+            ) as f
+            order by f.distance
+            offset (c_first * v_share)::int
+            limit 1
+        );
+    end if;
+    loop
+        v_ids := array(
+            select e.memory_id
+            from memos_private.embedding as e
+            where e.user_id = p_user_id and e.model_id = p_model_id
+                and (p_memory_ids is null or e.memory_id in (select unnest(p_memory_ids)))
+                and (e.code <~> p_code <= v_bound or uuid_hash(e.memory_id) <= p_sample and e.passage = 0)
+            order by case when uuid_hash(e.memory_id) <= p_sample and e.passage = 0 then -1
+                else e.code <~> p_code end
+            limit p_limit
+        );
+        exit when cardinality(v_ids) = p_limit or v_bound = 'infinity';
+        -- The first ones were nearer than most.
+        v_bound := 'infinity';
+    end loop;
+    return v_ids;
 end
 $body$;
 comment on function memos_private.nearest_codes is
     'Memories of the passages whose codes differ in the fewest bits, by an index-only scan of the key. The '
-    'sample that mean and deviation are taken from comes first, so that one scan finds both.';
-
-create or replace function memos_private.dense_as_of(
-    p_user_id   uuid,
-    p_model_id  smallint,
-    p_embedding public.halfvec,
-    p_scope     memos_private.version_key[],
-    p_depth     int
-)
-returns memos_private.lane
-language plpgsql
-stable
-set search_path = pg_catalog, public, pg_temp
-as $body$
-declare
-    v_ids uuid[];
-    v_scores double precision[];
-    v_lane memos_private.lane;
-begin
-    select array_agg(s.memory_id), array_agg(s.score), avg(s.score), stddev_pop(s.score)
-    into v_ids, v_scores, v_lane.mean, v_lane.deviation
-    from memos_private.dense_lane_as_of(p_user_id, p_model_id, p_embedding, p_scope) as s;
-    return memos_private.best_passages(v_ids, v_scores, p_depth, v_lane);
-end
-$body$;
-comment on function memos_private.dense_as_of is
-    'The same over versions of any time, each with the vectors it had.';
+    'sample that mean and deviation are taken from comes first, so that one scan finds both. p_memories: '
+    'about how many there are.';
 
 create or replace function memos_private.best_passages(
     p_memory_ids uuid[], p_scores double precision[], p_depth int, p_lane memos_private.lane
@@ -166,7 +171,7 @@ stable
 set search_path = pg_catalog, public, pg_temp
 as $body$
 declare
-    c_sample constant int := 150;
+    c_sample constant int := 64;
     v_sample int := (4294967296 * least(c_sample / p_memories, 1) - 2147483649)::bigint;
     -- The fewer bits a code has, and the more of them there are, the more look alike.
     v_limit int := greatest(memos_private.setting('dense_rescored')::int, 2 * p_depth, p_memories / 200)
@@ -176,8 +181,8 @@ declare
 begin
     loop
         v_ids := memos_private.nearest_codes(
-            p_user_id, p_model_id, binary_quantize(p_embedding), p_memory_ids, p_by_key, v_sample,
-            v_limit + c_sample
+            p_user_id, p_model_id, binary_quantize(p_embedding), p_memory_ids, p_by_key, p_memories,
+            v_sample, v_limit + c_sample
         );
         if cardinality(v_ids) < v_limit + c_sample then
             v_sample := 2147483647;
@@ -196,7 +201,7 @@ end
 $body$;
 comment on function memos_private.dense_by_codes is
     'The nearest by binary codes, then by their vectors: at least twice p_depth, more the more '
-    'memories and the fewer dimensions there are. Mean and deviation are of a fixed sample of 150.';
+    'memories and the fewer dimensions there are. Mean and deviation are of a fixed sample of 64.';
 
 create or replace function memos_private.dense_by_hnsw(
     p_user_id   uuid,
@@ -343,9 +348,7 @@ declare
     v_lane memos_private.lane;
 begin
     if p_as_of then
-        v_lane := memos_private.dense_as_of(p_user_id, p_model_id, p_embedding, p_scope, p_depth);
-        v_lane.path := 'exact';
-        return v_lane;
+        return memos_private.dense_as_of(p_user_id, p_model_id, p_embedding, p_scope, p_depth);
     end if;
     if p_scope is not null then
         v_ids := array(select s.memory_id from unnest(p_scope) as s);

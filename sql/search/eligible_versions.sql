@@ -1,3 +1,21 @@
+-- A statement of its own: opening the partitions of cold memories takes longer than most searches' look at
+-- the others.
+create or replace function memos_private.has_ending_cold_memories(p_user_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    return exists (
+        select from memos_private.memory_cold as m
+        where m.user_id = p_user_id and m.valid_until is not null
+    );
+end
+$body$;
+comment on function memos_private.has_ending_cold_memories is
+    'Whether some cold memory of the user stops, or stopped, being true.';
+
 create or replace function memos_private.eligible_versions(
     p_user_id      uuid,
     p_kinds        text[],
@@ -26,10 +44,7 @@ begin
             select from memos_private.memory as m
             where m.user_id = p_user_id and m.valid_until is not null
         )
-        and not (p_include_cold and exists (
-            select from memos_private.memory_cold as m
-            where m.user_id = p_user_id and m.valid_until is not null
-        ))
+        and not (p_include_cold and memos_private.has_ending_cold_memories(p_user_id))
     then
         return null;
     end if;
@@ -66,13 +81,22 @@ begin
         return v_versions;
     end if;
     -- The past knows no tiers: what was warm then is found, wherever it lies today.
+    v_versions := array(
+        select row(v.memory_id, v.version, v.superseded_at)::memos_private.version_key
+        from memos_private.versions_as_of(p_user_id, p_valid_at, p_recorded_at) as v
+        where p_valid_at is not null or v.valid_until is null or v.valid_until > p_recorded_at
+    );
+    if num_nonnulls(p_kinds, p_tags, p_metadata, p_session_id, p_from, p_until, p_excluded) = 0 then
+        return v_versions;
+    end if;
     return array(
         select row(m.memory_id, m.version, m.superseded_at)::memos_private.version_key
-        from memos_private.versions_as_of(p_user_id, p_valid_at, p_recorded_at) as v
-        join memos_private.memory_version as m
-            on m.user_id = p_user_id and m.memory_id = v.memory_id and m.version = v.version
-                and m.superseded_at is not distinct from v.superseded_at
-        where (p_valid_at is not null or v.valid_until is null or v.valid_until > p_recorded_at)
+        from memos_private.memory_version as m
+        where m.user_id = p_user_id
+            and (v_versions is null or (m.memory_id, m.version, coalesce(m.superseded_at, 'infinity')) in (
+                select v.memory_id, v.version, coalesce(v.superseded_at, 'infinity')
+                from unnest(v_versions) as v
+            ))
             and (p_kinds is null or m.kind = any (p_kinds))
             and (p_tags is null or m.tags @> p_tags)
             and (p_metadata is null or m.metadata @> p_metadata)

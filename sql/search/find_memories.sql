@@ -133,7 +133,11 @@ begin
         );
     end if;
     if v_as_of then
-        v_versions := v_scope;
+        v_versions := array(
+            select s
+            from unnest(v_scope) as s
+            where v_ranked is null or s.memory_id in (select r.memory_id from unnest(v_ranked) as r)
+        );
     elsif v_cold then
         v_versions := array(
             select row(m.memory_id, m.version, null)::memos_private.version_key

@@ -25,22 +25,27 @@ begin
     select max(s.value) filter (where s.name = 'bm25_k1'), max(s.value) filter (where s.name = 'bm25_b')
     into v_k1, v_b
     from memos_private.setting as s;
-    select coalesce(array_agg(b.memory_id), '{}'), coalesce(array_agg(b.score), '{}'), sum(b.score),
-        sum(b.score * b.score)
-    into v_lane.memory_ids, v_lane.scores, v_sum, v_sum_of_squares
-    from (
+    with scored as materialized (
         select l.memory_id, l.score
         from memos_private.lexical_lane(
             p_user_id, p_lexemes, p_idf, p_length, v_k1, v_b, p_scope, p_as_of, p_terms
         ) as l
         where p_required is null or l.memory_id = any (p_required)
-        order by l.score desc, l.memory_id
+    )
+    select coalesce(b.memory_ids, '{}'), coalesce(b.scores, '{}'), a.sum, a.sum_of_squares
+    into v_lane.memory_ids, v_lane.scores, v_sum, v_sum_of_squares
+    from (
+        select coalesce(sum(s.score), 0) as sum, coalesce(sum(s.score * s.score), 0) as sum_of_squares
+        from scored as s
+    ) as a
+    cross join (
+        select array_agg(t.memory_id) as memory_ids, array_agg(t.score) as scores
+        from (
+            select s.memory_id, s.score from scored as s order by s.score desc, s.memory_id limit p_depth
+        ) as t
     ) as b;
-    v_lane.memory_ids := v_lane.memory_ids[:p_depth];
-    v_lane.scores := v_lane.scores[:p_depth];
-    v_lane.mean := coalesce(v_sum, 0) / p_documents;
-    v_lane.deviation :=
-        nullif(sqrt(greatest(coalesce(v_sum_of_squares, 0) / p_documents - v_lane.mean ^ 2, 0)), 0);
+    v_lane.mean := v_sum / p_documents;
+    v_lane.deviation := nullif(sqrt(greatest(v_sum_of_squares / p_documents - v_lane.mean ^ 2, 0)), 0);
     v_lane.path := 'postings';
     return v_lane;
 end

@@ -284,24 +284,30 @@ as $body$
 declare
     v_query constant record := memos_private.parse_query(p_query);
     v_text constant text := (memos_private.spell_query(p_user_id, v_query.words)).spelled;
+    v_languages constant regconfig[] := array(
+        select distinct v.language
+        from memos_private.memory_version as v
+        where v.user_id = p_user_id
+            and (p_scope is null or (v.memory_id, v.version, coalesce(v.superseded_at, 'infinity')) in (
+                select s.memory_id, s.version, coalesce(s.superseded_at, 'infinity')
+                from unnest(p_scope) as s
+            ))
+    );
     v_lexemes text[];
 begin
     v_lexemes := (
         select array_agg(distinct l.lexeme)
-        from (
-            select distinct v.language
-            from unnest(p_scope) as s
-            join memos_private.memory_version as v
-                on v.user_id = p_user_id and v.memory_id = s.memory_id and v.version = s.version
-        ) as g
+        from unnest(v_languages) as g (language)
         cross join lateral memos_private.lexemes(g.language, v_text) as l
     );
     if v_query.prefixes <> '{}' then
         v_lexemes := v_lexemes || array(
-            select distinct e.lexeme
-            from memos_private.lexemes_as_of(p_user_id, p_scope) as e
-            join unnest(v_query.prefixes) as p (prefix)
-                on starts_with(e.lexeme, memos_private.prefix_stem(e.language, p.prefix))
+            select e.lexeme
+            from memos_private.lexemes_as_of(p_user_id, array(
+                select memos_private.prefix_stem(g.language, p.prefix)
+                from unnest(v_languages) as g (language)
+                cross join unnest(v_query.prefixes) as p (prefix)
+            ), p_scope) as e
             where e.lexeme <> all (coalesce(v_lexemes, '{}'))
             order by e.lexeme
             limit 64

@@ -18,28 +18,58 @@ rows 100
 set search_path = pg_catalog, pg_temp
 as $body$
 #variable_conflict use_column
+declare
+    v_versions memos_private.version_key[];
 begin
     if p_as_of then
-        return query
-        with placed as materialized (
-            select v.memory_id, v.session_id, v.position, coalesce(v.occurred_at, v.recorded_at) as happened_at,
-                v.importance
+        -- Hashed, as in dense_as_of: then forty versions are looked up and not all of the past.
+        v_versions := array(
+            select s
             from unnest(p_scope) as s
+            where p_leaders is null or s.memory_id in (select c.memory_id from unnest(p_leaders) as c)
+        );
+        return query
+        with leaders as materialized (
+            select c.memory_id, c.score, v.session_id, v.position, v.position - 2 as first,
+                v.position + 2 as last, coalesce(v.occurred_at, v.recorded_at) as happened_at, v.importance
+            from unnest(p_leaders) as c
+            join unnest(v_versions) as s using (memory_id)
             join memos_private.memory_version as v
                 on v.user_id = p_user_id and v.memory_id = s.memory_id and v.version = s.version
                     and v.superseded_at is not distinct from s.superseded_at
+        ),
+        superseded as materialized (
+            select h.memory_id, h.session_id, h.position, h.occurred_at, h.recorded_at, h.importance
+            from memos_private.memory_history as h
+            where h.user_id = p_user_id and h.session_id is not null
+                and (p_scope is null or (h.memory_id, h.version, h.superseded_at) in (
+                    select s.memory_id, s.version, s.superseded_at from unnest(p_scope) as s
+                ))
         )
-        select p.memory_id, p.session_id, p.happened_at, p.importance, 0::double precision
-        from unnest(p_leaders) as c
-        join placed as p using (memory_id)
+        select l.memory_id, l.session_id, l.happened_at, l.importance, 0::double precision
+        from leaders as l
         union all
-        select n.memory_id, n.session_id, n.happened_at, n.importance,
-            c.score * case when abs(n.position - p.position) = 2 then p_spread * 0.3 else p_spread end
-        from unnest(p_leaders) as c
-        join placed as p using (memory_id)
-        join placed as n on n.session_id = p.session_id
-            and n.position between p.position - 2 and p.position + 2 and n.memory_id <> p.memory_id
-        where c.score > 0 and p_spread > 0;
+        select n.memory_id, n.session_id, coalesce(n.occurred_at, n.recorded_at), n.importance,
+            l.score * case when abs(n.position - l.position) = 2 then p_spread * 0.3 else p_spread end
+        from leaders as l
+        cross join lateral (
+            (
+                select m.memory_id, m.session_id, m.position, m.occurred_at, m.recorded_at, m.importance
+                from memos_private.memory_of_any_tier as m
+                where m.user_id = p_user_id and m.session_id = l.session_id
+                    and m.position >= l.first and m.position <= l.last
+                    and (p_scope is null or m.memory_id in (
+                        select s.memory_id from unnest(p_scope) as s where s.superseded_at is null
+                    ))
+                order by m.position, m.memory_id
+                limit 32
+            )
+            union all
+            select h.memory_id, h.session_id, h.position, h.occurred_at, h.recorded_at, h.importance
+            from superseded as h
+            where h.session_id = l.session_id and h.position >= l.first and h.position <= l.last
+        ) as n
+        where l.score > 0 and p_spread > 0 and n.memory_id <> l.memory_id;
         return;
     end if;
     if p_include_cold then
