@@ -17,10 +17,11 @@ import logging
 import random
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Self
 from uuid import UUID
 
@@ -35,6 +36,8 @@ from memos_pg.errors import BadArgument, CacheUnavailable, MemOSError
 
 logger = logging.getLogger(__name__)
 CHANNEL = "memos_cache"
+EVERYTHING = "everything"  # what is notified when all copies of all owners go
+REMEMBERED = 1024  # changes; who asked the database longer ago than that keeps no copy
 LISTEN_TIMEOUT = 0.5  # how long the listener sleeps before it looks whether it should end
 REPORT_INTERVAL = 1.0
 FIRST_WAIT, LONGEST_WAIT = 0.005, 0.2  # between two looks at what another one is filling
@@ -77,7 +80,10 @@ class _Copies:
         self.max_bytes = max_bytes
         self.recheck = recheck
         self.listening = False
-        self.events = 0  # invalidations so far: what was read before one is not kept after it
+        self.events = 0  # changes heard of so far: what was read before one may be of before it
+        self._heard: deque[frozenset[str | Key]] = deque(
+            maxlen=REMEMBERED
+        )  # what the last concerned
         self.bytes = 0
         self.local_hits: Counter[str] = Counter()
         self.waits: Counter[str] = Counter()
@@ -112,14 +118,15 @@ class _Copies:
             if row.value is None:  # the copy compared is still good
                 if copy is None or copy.stamp != row.stamp:
                     return _MISSING  # dropped meanwhile: ask again
-                if events == self.events:
+                if not self._changed(events, key, row):
                     copy.checked = asked
                 self._copies.move_to_end(key)
                 return json.loads(copy.text)
             if copy is not None:
                 self._drop(key)
             text = json.dumps(row.value)
-            if events == self.events and len(text) <= self.max_bytes:
+            keeps = row.lifetime > 0 and len(text) <= self.max_bytes
+            if keeps and not self._changed(events, key, row):
                 self._copies[key] = _Copy(
                     text, row.stamp, asked + row.lifetime, asked, row.ident, row.owner
                 )
@@ -134,8 +141,8 @@ class _Copies:
         """Drop what a notification names: entries, all of an owner, or everything."""
         kind, *names = payload.split()
         with self._lock:
-            self.events += 1
-            if kind == "everything":
+            self._happened(names or [EVERYTHING])
+            if kind == EVERYTHING:
                 self._copies.clear()
                 self._keys.clear()
                 self.bytes = 0
@@ -146,7 +153,7 @@ class _Copies:
     def drop(self, key: Key) -> None:
         """Drop the copy of a key that this process changed itself."""
         with self._lock:
-            self.events += 1
+            self._happened([key])
             self._drop(key)
 
     def forget(self, key: Key) -> None:
@@ -162,7 +169,7 @@ class _Copies:
     def doubt(self, listening: bool) -> None:
         """Compare every copy before it is served again: notifications may have been lost."""
         with self._lock:
-            self.events += 1
+            self._happened([EVERYTHING])
             self.listening = listening
             for copy in self._copies.values():
                 copy.checked = float("-inf")
@@ -173,6 +180,18 @@ class _Copies:
             hits, self.local_hits = self.local_hits, Counter()
             waits, self.waits = self.waits, Counter()
         return [(name, hits[name], waits[name]) for name in hits.keys() | waits.keys()]
+
+    def _happened(self, what: Iterable[str | Key]) -> None:
+        self.events += 1
+        self._heard.append(frozenset(what))
+
+    def _changed(self, events: int, key: Key, row: CacheLease) -> bool:
+        """Whether anything since that many events concerned this entry, or may have."""
+        since = self.events - events
+        return since > len(self._heard) or any(
+            not what.isdisjoint((EVERYTHING, row.ident, row.owner, key))
+            for what in islice(reversed(self._heard), since)
+        )
 
     def _drop(self, key: Key) -> None:
         copy = self._copies.pop(key, None)
@@ -276,7 +295,7 @@ class LocalCache:
     def invalidate(self, user: str | UUID | None, **what: Any) -> int:
         """Remove entries here and in the database; `what` as for `cache_invalidate`."""
         count = self._of(user).cache_invalidate(**what)
-        self.copies.notified("everything")
+        self.copies.notified(EVERYTHING)
         return count
 
     def get_or_fill(
@@ -462,7 +481,7 @@ class AsyncLocalCache:
     async def invalidate(self, user: str | UUID | None, **what: Any) -> int:
         """Remove entries here and in the database; `what` as for `cache_invalidate`."""
         count = await self._of(user).cache_invalidate(**what)
-        self.copies.notified("everything")
+        self.copies.notified(EVERYTHING)
         return count
 
     async def get_or_fill(

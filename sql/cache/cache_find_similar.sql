@@ -27,7 +27,6 @@ declare
     v_model text;
     v_facts memos_private.question_facts;
     v_found record;
-    v_hits int;
 begin
     perform memos_private.require_cache_key('p_query', p_query);
     perform memos_private.require_cache_settings(p_settings);
@@ -65,10 +64,7 @@ begin
                 )
             ) then
                 perform memos_private.touch_cache_entry(v_owner, v_found.key_hash);
-                v_hits := memos_private.next_cache_hit(p_namespace);
-                if v_hits <= 16 or v_hits % 64 = 0 then
-                    perform memos_private.write_cache_hits(p_namespace, v_hits);
-                end if;
+                perform memos_private.count_cache_event('hits', p_namespace);
                 return query select v_found.value, true, v_found.expires_at, v_found.question,
                     v_found.similarity::real;
                 return;

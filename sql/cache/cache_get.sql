@@ -1,5 +1,5 @@
-create or replace function memos_private.touch_cache_entry(p_owner uuid, p_key_hash bytea)
-returns void
+create or replace function memos_private.touch_cache_entry(p_owner uuid, p_key_hash bytea, p_copy uuid default null)
+returns boolean
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
@@ -7,23 +7,25 @@ as $body$
 begin
     -- Whoever replaces or removes this entry waits for the end of the transaction that touched it, so one
     -- that goes on for long touches none. (A change to a memory waits for nobody: see invalidate_tags.)
-    if current_setting('transaction_read_only')::boolean
+    if current_setting('transaction_read_only')::boolean or not memos_private.is_read_committed()
         or clock_timestamp() - transaction_timestamp() > interval '1 second'
     then
-        return;
+        return false;
     end if;
     update memos_private.cache_entry as e
-    set used_at = clock_timestamp()
+    set used_at = clock_timestamp(), copied = e.copied or p_copy is not null
     where e.ctid = (
         select s.ctid
         from memos_private.cache_entry as s
-        where s.user_id = p_owner and s.key_hash = p_key_hash
+        where s.user_id = p_owner and s.key_hash = p_key_hash and (p_copy is null or s.stamp = p_copy)
         for update skip locked
     );
+    return found;
 end
 $body$;
 comment on function memos_private.touch_cache_entry is
-    'Says that an entry was used, for the eviction of the least recently used; waits for nobody.';
+    'Says that an entry was used, for the eviction of the least recently used, and where a stamp is given that '
+    'there is a copy of that value; waits for nobody. False when it could not say so.';
 
 -- The one function that everything waits for. What a hit can do without it does without: a write, a
 -- call of another function, a statement where an expression will do (perform is one, an assignment is
@@ -44,7 +46,12 @@ set search_path = pg_catalog, pg_temp
 set memos.user_id = ''
 as $body$
 declare
-    v_owner uuid;
+    v_owner uuid := case
+        when p_user_id <> memos_private.shared_cache() and memos_private.is_trusted_call()
+            and not pg_is_in_recovery()
+            and set_config('memos.user_id', p_user_id::text, true) is not null then p_user_id
+        else memos_private.enter_cache_context(p_user_id, false)
+    end;
     -- A key that is in its normal form already is found without asking for the rules.
     v_hash bytea := case when p_settings is null
         then memos_private.cache_key_hash(p_namespace, '', p_key) end;
@@ -55,11 +62,6 @@ declare
     v_is_due boolean;
     v_hits int;
 begin
-    v_owner := case
-        when p_user_id is not null and memos_private.is_trusted_call() and not pg_is_in_recovery()
-            and set_config('memos.user_id', p_user_id::text, true) is not null then p_user_id
-        else memos_private.enter_cache_context(p_user_id, false)
-    end;
     loop
         select e.value, e.expires_at, e.seen, e.key, e.tags,
             e.used_at = e.stored_at or clock_timestamp() - e.used_at > (e.expires_at - e.stored_at) / 16
@@ -72,7 +74,7 @@ begin
         );
         exit when hit;
         if v_normal is null then
-            v_normal := memos_private.cache_entry_hash(p_namespace, p_key, p_settings);
+            v_normal := (memos_private.cache_target(p_namespace, p_key, p_settings)).key_hash;
             if v_normal is distinct from v_hash then
                 v_hash := v_normal;
                 continue;
@@ -92,9 +94,9 @@ begin
     if v_is_due then
         perform memos_private.touch_cache_entry(v_owner, v_hash);
     end if;
-    v_hits := memos_private.next_cache_hit(p_namespace);
+    v_hits := memos_private.next_cache_event('hits', p_namespace);
     if v_hits <= 16 or v_hits % 64 = 0 then
-        perform memos_private.write_cache_hits(p_namespace, v_hits);
+        perform memos_private.write_cache_events('hits', p_namespace, v_hits);
     end if;
 end
 $body$;

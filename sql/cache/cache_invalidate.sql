@@ -41,7 +41,7 @@ begin
     end if;
 
     if p_key is not null then
-        v_hash := memos_private.cache_entry_hash(p_namespace, p_key, p_settings);
+        v_hash := (memos_private.cache_target(p_namespace, p_key, p_settings)).key_hash;
         perform memos_private.mark_cache(v_owner, array['k:' || encode(v_hash, 'hex')]);
         delete from memos_private.cache_entry as e where e.user_id = v_owner and e.key_hash = v_hash;
         get diagnostics v_count = row_count;

@@ -26,13 +26,13 @@ as $body$
 declare
     v_owner uuid := memos_private.enter_cache_context(p_user_id, false);
     v_own constant uuid := v_owner;
-    v_policy constant memos_private.cache_namespace := memos_private.cache_policy(p_namespace);
-    v_hash constant bytea := memos_private.cache_entry_hash(p_namespace, p_key, p_settings);
+    v_target constant record := memos_private.cache_target(p_namespace, p_key, p_settings);
+    v_hash constant bytea := v_target.key_hash;
     v_now constant timestamptz := clock_timestamp();
     v_entry record;
     v_stale jsonb;
     v_lease uuid;
-    v_hits int;
+    v_may_copy boolean;
 begin
     if p_lease is null or p_lease < interval '0' or p_lease > interval '10 minutes' then
         perform memos_private.refuse_argument(
@@ -42,32 +42,28 @@ begin
     end if;
     <<look>>
     loop
-        select e.stamp, e.expires_at, e.key, e.tags, e.seen, e.used_at, e.stored_at,
+        select e.stamp, e.expires_at, e.tags, e.seen, e.used_at, e.stored_at, e.copied,
             case when e.stamp = p_stamp and e.expires_at > v_now then null else e.value end as value
         into v_entry
         from memos_private.cache_entry as e
-        where e.user_id = v_owner and e.key_hash = v_hash and e.expires_at > v_now - v_policy.stale_lifetime;
+        where e.user_id = v_owner and e.key_hash = v_hash and e.expires_at > v_now - (v_target.policy).stale_lifetime;
         if found and (
             v_entry.seen is null
             or not memos_private.is_invalidated(
-                v_owner, p_namespace, v_hash, v_entry.key, v_entry.tags, v_entry.seen
+                v_owner, p_namespace, v_hash, v_target.key, v_entry.tags, v_entry.seen
             )
         ) then
             if v_entry.expires_at > v_now then
                 -- It was put between the first look and the lease.
                 delete from memos_private.cache_lease as l
                 where v_lease is not null and l.user_id = v_own and l.key_hash = v_hash and l.lease = v_lease;
-                if v_entry.used_at = v_entry.stored_at
-                    or v_now - v_entry.used_at > (v_entry.expires_at - v_entry.stored_at) / 16
-                then
-                    perform memos_private.touch_cache_entry(v_owner, v_hash);
+                v_may_copy := v_entry.copied;
+                if not v_entry.copied or v_now - v_entry.used_at > (v_entry.expires_at - v_entry.stored_at) / 16 then
+                    v_may_copy := memos_private.touch_cache_entry(v_owner, v_hash, v_entry.stamp) or v_may_copy;
                 end if;
-                v_hits := memos_private.next_cache_hit(p_namespace);
-                if v_hits <= 16 or v_hits % 64 = 0 then
-                    perform memos_private.write_cache_hits(p_namespace, v_hits);
-                end if;
+                perform memos_private.count_cache_event('hits', p_namespace);
                 return query select v_entry.value, true, v_entry.expires_at, v_entry.stamp,
-                    extract(epoch from v_entry.expires_at - v_now)::double precision,
+                    case when v_may_copy then extract(epoch from v_entry.expires_at - v_now) else 0 end::double precision,
                     memos_private.cache_ident(v_owner, v_hash), memos_private.cache_ident(v_owner),
                     null::uuid, null::jsonb;
                 return;
@@ -108,7 +104,8 @@ comment on function memos.cache_lease is
     'ends without a value goes to the next who asks; p_lease 0 only reads. To be called in a '
     'transaction of its own, before reading what the value is made from: a value made from what changed '
     'meanwhile is not served. p_stamp: the stamp of the caller''s copy; where it is still good, value is null '
-    'and stamp the same. lifetime: seconds left. ident, owner: what notifications on the channel '
+    'and stamp the same. lifetime: for how many seconds a copy may be kept, 0 when nobody would tell of its '
+    'end. ident, owner: what notifications on the channel '
     'memos_cache call the entry and its owner. Errors: MO001, MO400, MO403, MO503 on a standby.';
 
 create or replace function memos.cache_release(
@@ -123,7 +120,7 @@ set memos.user_id = ''
 as $body$
 declare
     v_owner constant uuid := memos_private.enter_cache_context(p_user_id, true);
-    v_hash constant bytea := memos_private.cache_entry_hash(p_namespace, p_key, p_settings);
+    v_hash constant bytea := (memos_private.cache_target(p_namespace, p_key, p_settings)).key_hash;
 begin
     if p_lease is null then
         perform memos_private.refuse_argument('p_lease', 'it is null', 'a lease from cache_lease');

@@ -10,7 +10,7 @@ set memos.user_id = ''
 as $body$
 declare
     v_owner constant uuid := memos_private.enter_cache_context(p_user_id, true);
-    v_hash constant bytea := memos_private.cache_entry_hash(p_namespace, p_key, p_settings);
+    v_hash constant bytea := (memos_private.cache_target(p_namespace, p_key, p_settings)).key_hash;
     v_rate real;
 begin
     if p_success is null then

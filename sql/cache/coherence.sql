@@ -109,8 +109,8 @@ declare
 begin
     for v_gone in
         select o.user_id, o.namespace, count(*) as entries, sum(o.bytes)::bigint as bytes,
-            array_agg(o.key_hash) filter (where o.tags <> '{}') as tagged,
-            array_agg(o.key_hash) filter (where o.tags <> '{}' and o.expires_at > clock_timestamp()) as copied
+            bool_or(o.has_question) as have_questions, bool_or(o.tags <> '{}') as have_tags,
+            array_agg(o.key_hash) filter (where o.copied and o.expires_at > clock_timestamp()) as copied
         from old_rows as o
         group by o.user_id, o.namespace
         order by o.user_id, o.namespace
@@ -118,11 +118,13 @@ begin
         perform memos_private.account_cache(
             v_gone.user_id, v_gone.namespace, -v_gone.entries, -v_gone.bytes
         );
-        delete from memos_private.cache_question as q
-        using old_rows as o
-        where q.user_id = v_gone.user_id and q.namespace = v_gone.namespace and o.user_id = v_gone.user_id
-            and q.key_hash = o.key_hash;
-        if v_gone.tagged is not null then
+        if v_gone.have_questions then
+            delete from memos_private.cache_question as q
+            using old_rows as o
+            where q.user_id = v_gone.user_id and q.namespace = v_gone.namespace and o.user_id = v_gone.user_id
+                and q.key_hash = o.key_hash;
+        end if;
+        if v_gone.have_tags then
             delete from memos_private.cache_tag as t
             using old_rows as o
             where t.user_id = v_gone.user_id and o.user_id = v_gone.user_id
@@ -136,8 +138,8 @@ begin
 end
 $body$;
 comment on function memos_private.tg_cache_entry_deleted is
-    'With an entry go its tags and its question, and other processes'' copies of it if it had tags: once '
-    'it is gone, nothing tells that a change to a tag concerns them.';
+    'With an entry go its tags, its question, and other processes'' copies of it: once it is gone, nothing '
+    'tells that a change concerns them.';
 
 create or replace trigger t60_cache_entry_deleted
     after delete on memos_private.cache_entry
@@ -155,6 +157,7 @@ set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_hashes bytea[];
+    v_left bytea[] := '{}';
     v_count bigint := 0;
 begin
     perform memos_private.mark_cache(
@@ -165,9 +168,9 @@ begin
         from memos_private.cache_tag as t
         where t.user_id = p_owner and t.tag = any (p_tags)
     );
-    if v_hashes <> '{}' then
-        -- Whoever has one locked is replacing it; the mark outlaws both the old value and the new one, and
-        -- a change to a memory waits for nobody's cache.
+    -- A change to a memory waits for nobody's cache, and fails for none. What another is replacing or
+    -- touching stays: the mark outlaws both the old value and the new one.
+    if v_hashes <> '{}' and memos_private.is_read_committed() then
         delete from memos_private.cache_entry as e
         where e.ctid = any (array(
             select s.ctid
@@ -178,7 +181,16 @@ begin
         ));
         get diagnostics v_count = row_count;
     end if;
-    return v_count;
+    if v_count < cardinality(v_hashes) then
+        v_left := array(
+            select e.key_hash
+            from memos_private.cache_entry as e
+            where e.user_id = p_owner and e.key_hash = any (v_hashes) and e.tags && p_tags
+                and e.namespace = coalesce(p_namespace, e.namespace)
+        );
+        perform memos_private.notify_cache(p_owner, v_left);
+    end if;
+    return v_count + cardinality(v_left);
 end
 $body$;
 comment on function memos_private.invalidate_tags is

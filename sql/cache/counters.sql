@@ -1,3 +1,12 @@
+create or replace function memos_private.is_read_committed()
+returns boolean
+language sql
+stable
+return current_setting('transaction_isolation') in ('read committed', 'read uncommitted');
+comment on function memos_private.is_read_committed is
+    'Else a row that another has written since the snapshot cannot be written: bookkeeping must not make the '
+    'caller''s transaction fail for that, and takes a row of its own, or leaves it.';
+
 create or replace function memos_private.count_cache(
     p_namespace text, p_hits bigint default 0, p_local_hits bigint default 0, p_misses bigint default 0,
     p_fills bigint default 0, p_waits bigint default 0, p_evictions bigint default 0
@@ -19,7 +28,7 @@ begin
     where c.ctid = (
         select s.ctid
         from memos_private.cache_counter as s
-        where s.namespace = p_namespace and s.bucket = v_bucket
+        where s.namespace = p_namespace and s.bucket = v_bucket and memos_private.is_read_committed()
         limit 1
         for update skip locked
     );
@@ -35,59 +44,87 @@ $body$;
 comment on function memos_private.count_cache is
     'Adds to the numbers of a namespace, in a slot that nobody has locked: no one waits for it.';
 
--- A write for each hit would cost as much as the hit: a setting of the session counts them. Of its first
--- 16 each is written at once, so that small numbers are right, later 64 together.
-create or replace function memos_private.next_cache_hit(p_namespace text)
+-- A write for each would cost as much as the hit: a setting of the session counts them. Of its first 16
+-- each is written at once, so that small numbers are right, later 64 together.
+create or replace function memos_private.next_cache_event(p_event text, p_namespace text)
 returns int
 language sql
 volatile
 return set_config(
-    'memos.cache_hits_' || p_namespace,
-    (coalesce(nullif(current_setting('memos.cache_hits_' || p_namespace, true), ''), '0')::int % 1000000000
-        + 1)::text,
+    'memos.cache_' || p_event || '_' || p_namespace,
+    (coalesce(nullif(current_setting('memos.cache_' || p_event || '_' || p_namespace, true), ''), '0')::int
+        % 1000000000 + 1)::text,
     false
 )::int;
-comment on function memos_private.next_cache_hit is
-    'How many hits this session has had, with this one; up to 16 and at multiples of 64 the caller writes '
-    'them down with write_cache_hits.';
+comment on function memos_private.next_cache_event is
+    'How many hits or fills this session has had, with this one; up to 16 and at multiples of 64 the caller '
+    'writes them down with write_cache_events.';
 
-create or replace function memos_private.write_cache_hits(p_namespace text, p_hits int)
+create or replace function memos_private.write_cache_events(p_event text, p_namespace text, p_number int)
 returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $body$
+declare
+    v_count constant int := case when p_number <= 16 then 1 else least(64, p_number - 16) end;
 begin
     perform memos_private.count_cache(
-        p_namespace, p_hits => case when p_hits <= 16 then 1 else least(64, p_hits - 16) end
+        p_namespace, p_hits => case when p_event = 'hits' then v_count else 0 end,
+        p_fills => case when p_event = 'fills' then v_count else 0 end
     );
 end
 $body$;
-comment on function memos_private.write_cache_hits is 'Writes down the hits since the last time.';
+comment on function memos_private.write_cache_events is 'Writes down the hits or fills since the last time.';
 
-create or replace function memos_private.account_cache(
-    p_owner uuid, p_namespace text, p_entries bigint, p_bytes bigint
-)
+create or replace function memos_private.count_cache_event(p_event text, p_namespace text)
 returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $body$
+declare
+    v_number constant int := memos_private.next_cache_event(p_event, p_namespace);
 begin
-    update memos_private.cache_usage as u
-    set entries = u.entries + p_entries, bytes = u.bytes + p_bytes
-    where u.ctid = (
-        select s.ctid
-        from memos_private.cache_usage as s
-        where s.user_id = p_owner and s.namespace = p_namespace
-        limit 1
-        for update skip locked
-    );
-    if not found then
-        insert into memos_private.cache_usage (user_id, namespace, slot, entries, bytes)
-        values (p_owner, p_namespace, gen_random_uuid(), p_entries, p_bytes);
+    if v_number <= 16 or v_number % 64 = 0 then
+        perform memos_private.write_cache_events(p_event, p_namespace, v_number);
     end if;
 end
 $body$;
+comment on function memos_private.count_cache_event is 'Counts a hit or a fill ("hits", "fills").';
+
+create or replace function memos_private.account_cache(
+    p_owner uuid, p_namespace text, p_entries bigint, p_bytes bigint, out entries bigint, out bytes bigint
+)
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $body$
+begin
+    with added as (
+        update memos_private.cache_usage as u
+        set entries = u.entries + p_entries, bytes = u.bytes + p_bytes
+        where u.ctid = (
+            select s.ctid
+            from memos_private.cache_usage as s
+            where s.user_id = p_owner and s.namespace = p_namespace and memos_private.is_read_committed()
+            limit 1
+            for update skip locked
+        )
+        returning u.slot
+    ),
+    made as (
+        insert into memos_private.cache_usage (user_id, namespace, slot, entries, bytes)
+        select p_owner, p_namespace, gen_random_uuid(), p_entries, p_bytes
+        where not exists (select from added)
+    )
+    select coalesce(sum(u.entries), 0) + p_entries, coalesce(sum(u.bytes), 0) + p_bytes
+    into entries, bytes
+    from memos_private.cache_usage as u
+    where u.user_id = p_owner and u.namespace = p_namespace;
+end
+$body$;
 comment on function memos_private.account_cache is
-    'Adds to what a user holds in a namespace, in a slot that nobody has locked.';
+    'Adds to what a user holds in a namespace, in a slot that nobody has locked, and returns what that is '
+    'then.';

@@ -270,9 +270,59 @@ def test_notifications_come_with_the_commit_and_tell_nothing(
         app.execute('select memos.update_memory(%s, %s, \'{"kind": "fact"}\')', (user, memory))
         assert listen() == [], "what nobody has a copy of is not told"
         put(app, user, "other key", 2)
+        assert listen() == [], "cache_get takes no copy"
+        get(app, user, "other key")
+        lease(app, user, "other key")
+        put(app, user, "other key", 3)
+        put(app, user, "other key", 4)
         value(app, "memos.cache_invalidate", user, "query")
         assert [payload.split()[0] for payload in listen()] == ["entry", "owner"]
         assert not [p for p in heard if "secret" in p or "query" in p or str(user) in p]
+
+
+def test_the_copy_of_an_evicted_entry_is_told(
+    module_database: Database, app: Connection, user: UUID
+) -> None:
+    name = f"one_{user.hex[:8]}"
+    with module_database.connect("memos_admin") as admin:
+        admin.execute(
+            "select memos_admin.set_cache_namespace(%s, %s)", (name, Jsonb({"max_entries": 1}))
+        )
+    value(app, PUT, user, name, "evicted", Jsonb(1))
+    ident = rows(app, LEASE, user, name, "evicted")[0][5]
+    with module_database.connect("memos_app") as listener:
+        listener.execute("listen memos_cache")
+        value(app, PUT, user, name, "newer", Jsonb(1))
+        heard = [n.payload for n in listener.notifies(timeout=5, stop_after=1)]
+    assert heard == [f"entry {ident}"]
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_the_books_of_the_cache_fail_no_transaction(
+    app: Connection, other: Connection, user: UUID, isolation: str
+) -> None:
+    """Others have written the same counters, usage and entries since the snapshot was taken."""
+    memory = add(app, user, "old")
+    for key in ("here", "there"):
+        put(app, user, key, 1)
+    put(app, user, "tagged", 1, p_tags=[str(memory)])
+    with app.transaction():
+        app.execute(f"set transaction isolation level {isolation}")
+        app.execute("select 1 from memos.cache_stats(%s)", (user,))
+        assert get(other, user, "here") == 1
+        assert get(other, user, "missing") is None
+        put(other, user, "new", 1)
+        assert get(app, user, "here") == 1
+        assert get(other, user, "tagged") == 1
+        app.execute('select memos.update_memory(%s, %s, \'{"content": "new"}\')', (user, memory))
+        assert get(app, user, "tagged") is None
+        assert get(app, user, "missing") is None
+        assert rows(app, LEASE, user, "query", "here")[0][4] == 0, "no copy of it would be told"
+        assert put(app, user, "mine", 2) is True
+        value(app, "memos.cache_invalidate", user, "query", "there")
+    assert get(other, user, "mine") == 2
+    assert get(other, user, "tagged") is None
+    assert rows(other, LEASE, user, "query", "here")[0][4] > 0
 
 
 def test_no_stale_read_under_writers_fillers_and_broken_connections(

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from memory_support import Connection, add
 from memos_pg import AsyncLocalCache, AsyncMemOS, BadArgument, Filled, LocalCache, MemOS
+from memos_pg.calls.cache import CacheLease
 from support.postgres import Database
 
 
@@ -115,6 +116,43 @@ def test_without_its_listener_every_hit_is_compared_first(
         assert cache.get(user, "query", "key") == number
         until(lambda: cache.copies.listening)
     assert cache.get(user, "query", "key") == 5
+
+
+@pytest.mark.parametrize(
+    ("heard", "kept"),
+    [
+        (["entry other", "owner other"], True),
+        (["entry other mine"], False),
+        (["owner me"], False),
+        (["everything"], False),
+        (["entry other"] * 5_000, False),
+    ],
+)  # fmt: skip
+def test_only_what_concerns_an_answer_on_its_way_spoils_it(
+    memos: MemOS, user: UUID, heard: list[str], kept: bool
+) -> None:
+    with LocalCache(memos, recheck=60) as cache:
+        until(lambda: cache.copies.listening)
+        events = cache.copies.events
+        for payload in heard:
+            cache.copies.notified(payload)
+        row = CacheLease(1, True, None, uuid4(), 60.0, "mine", "me", None, None)
+        key = (user, "query", "key", "null")
+        assert cache.copies.keep(key, row, events, time.monotonic()) == 1
+        assert len(cache.copies) == kept
+
+
+def test_a_value_whose_end_nobody_would_tell_is_not_kept(
+    cache: LocalCache, app: Connection, user: UUID
+) -> None:
+    cache.put(user, "query", "key", 1)
+    with app.transaction():
+        # Locks the entry, so that the reader cannot note down its copy.
+        app.execute("select memos.cache_record_outcome(%s, 'query', 'key', true)", (user,))
+        assert cache.get(user, "query", "key") == 1
+        assert len(cache.copies) == 0
+    assert cache.get(user, "query", "key") == 1
+    assert len(cache.copies) == 1
 
 
 def test_copies_expire_and_are_bounded(memos: MemOS, user: UUID) -> None:

@@ -1,0 +1,37 @@
+set local role memos_owner;
+
+-- Helpers whose arguments or names have changed.
+drop function if exists memos_private.cache_entry_hash(text, text, jsonb);
+drop function if exists memos_private.touch_cache_entry(uuid, bytea);
+drop function if exists memos_private.next_cache_hit(text);
+drop function if exists memos_private.write_cache_hits(text, int);
+drop function if exists memos_private.account_cache(uuid, text, bigint, bigint);
+drop function if exists memos_private.evict_cache_entries(uuid, memos_private.cache_namespace, bytea);
+drop function if exists memos_private.require_valid_cache_entry(
+    memos_private.cache_namespace, uuid, text, jsonb, interval, text[], public.halfvec, text, text, jsonb,
+    boolean, real
+);
+
+-- Nobody knows which of the entries that are there have copies: they go, and all copies with them.
+do $$
+begin
+    if not exists (
+        select from pg_catalog.pg_attribute
+        where attrelid = 'memos_private.cache_entry'::regclass and attname = 'copied'
+    ) then
+        truncate memos_private.cache_entry, memos_private.cache_tag, memos_private.cache_question,
+            memos_private.cache_usage;
+        alter table memos_private.cache_entry
+            add column copied boolean not null default false,
+            add column has_question boolean not null default false;
+        perform pg_notify('memos_cache', 'everything');
+    end if;
+end
+$$;
+comment on column memos_private.cache_entry.copied is
+    'Whether another process may hold a copy: only then does a notification tell of its end. Notifications '
+    'take turns at commit, all of the server, so that those nobody needs would slow down every writer.';
+comment on column memos_private.cache_entry.has_question is 'Whether cache_question has a row for it.';
+comment on column memos_private.cache_namespace.max_entries is
+    'Of one user, and of the shared entries; above it the least recently used go, and up to a 64th more, so '
+    'that not every write has to make room. So does max_bytes.';
