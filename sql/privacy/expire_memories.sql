@@ -1,26 +1,56 @@
+create or replace function memos_private.retention_clock(p_user_id uuid)
+returns table (privacy_level text, until timestamptz)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+    select l.level, now() - make_interval(days => l.days)
+    from (
+        select left(s.name, -length('_retention_days')) as level,
+            least(nullif(s.value::int, 99999), u.retention_days) as days
+        from memos_private.setting as s
+        left join memos_private.user_setting as u on u.user_id = p_user_id
+        where s.name in (
+            'minimal_retention_days', 'balanced_retention_days', 'comprehensive_retention_days',
+            'restricted_retention_days'
+        )
+    ) as l
+    where l.days is not null
+$body$;
+comment on function memos_private.retention_clock is
+    'Until when a user''s memories must have been written to be due now, by privacy level: the user''s '
+    'retention_days and the operator''s setting for the level, whichever is shorter. No row for a level '
+    'that is kept.';
+
 -- Ids are times, so that what may be due is a range of the key, and the rest is not looked at. A memory
 -- that was updated since is as young as its last version.
-create or replace function memos_private.due_memories(p_user_id uuid, p_days int)
+create or replace function memos_private.due_memories(p_user_id uuid)
 returns setof uuid
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $body$
+    with clock as materialized (
+        select c.privacy_level, c.until from memos_private.retention_clock(p_user_id) as c
+    )
     select m.memory_id
     from (
-        select w.user_id, w.memory_id, w.recorded_at, w.pinned from memos_private.memory as w
+        select w.user_id, w.memory_id, w.recorded_at, w.pinned, w.privacy_level
+        from memos_private.memory as w
         union all
-        select c.user_id, c.memory_id, c.recorded_at, c.pinned from memos_private.memory_cold as c
+        select c.user_id, c.memory_id, c.recorded_at, c.pinned, c.privacy_level
+        from memos_private.memory_cold as c
     ) as m
+    join clock as c on c.privacy_level = m.privacy_level
     where m.user_id = p_user_id
-        and m.memory_id < memos_private.new_memory_id(now() - make_interval(days => p_days))
-        and m.recorded_at < now() - make_interval(days => p_days)
+        and m.memory_id < (select memos_private.new_memory_id(max(c.until)) from clock as c)
+        and m.recorded_at < c.until
         -- A relapse plan, an allergy: nobody but the user lets go of them.
         and not m.pinned
     order by m.memory_id
 $body$;
 comment on function memos_private.due_memories is
-    'Memories of a user that were written longer than p_days ago and are not pinned, oldest first.';
+    'Memories of a user whose time is over and that are not pinned, oldest first.';
 
 -- Definer, so that maintenance deletes in the user's context and by the one way that there is.
 create or replace function memos_private.expire_memories(p_user_id uuid, p_limit int)
@@ -37,11 +67,7 @@ declare
 begin
     perform set_config('memos.user_id', p_user_id::text, true);
     for v_memory_id in
-        select d
-        from memos_private.user_setting as u
-        cross join lateral memos_private.due_memories(u.user_id, u.retention_days) as d
-        where u.user_id = p_user_id and u.retention_days is not null
-        limit p_limit
+        select d from memos_private.due_memories(p_user_id) as d limit p_limit
     loop
         if memos_private.remove_memory(p_user_id, v_memory_id, 'retention') then
             v_ids := v_ids || v_memory_id;
@@ -54,7 +80,7 @@ begin
 end
 $body$;
 comment on function memos_private.expire_memories is
-    'Deletes at most p_limit memories of a user whose retention_days have passed; returns how many.';
+    'Deletes at most p_limit memories of a user whose time is over; returns how many.';
 
 create or replace function memos_admin.users_to_expire()
 returns table (user_id uuid)
@@ -64,14 +90,24 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
     select u.user_id
-    from memos_private.user_setting as u
-    where u.retention_days is not null
-        and u.user_id <> all (memos_private.held_users())
-        and exists (select from memos_private.due_memories(u.user_id, u.retention_days))
+    from (
+        select s.user_id from memos_private.user_setting as s where s.retention_days is not null
+        union
+        -- A limit of the operator's is one on everybody.
+        select a.user_id
+        from (
+            select c.user_id from memos_private.corpus as c
+            union all
+            select p.user_id from memos_private.cold_place as p
+        ) as a
+        where exists (select from memos_private.retention_clock(null))
+    ) as u
+    where u.user_id <> all (memos_private.held_users())
+        and exists (select from memos_private.due_memories(u.user_id))
     order by u.user_id
 $body$;
 comment on function memos_admin.users_to_expire is
-    'Users with memories older than their retention_days, and without a legal hold.';
+    'Users with memories whose time is over, and without a legal hold.';
 
 create or replace function memos_admin.expire_memories_batch(p_user_id uuid, p_limit int default 100)
 returns int
@@ -121,6 +157,7 @@ begin
 end
 $body$;
 comment on procedure memos_admin.expire_memories is
-    'Deletes the memories that users did not want to be kept so long (retention_days), as delete_memory '
-    'does, with the reason retention. Pinned ones stay, and all of users under a legal hold. A hundred in '
-    'a transaction.';
+    'Deletes the memories that users did not want to be kept so long (retention_days), or the operator does '
+    'not keep at that privacy level (settings minimal_retention_days to restricted_retention_days), as '
+    'delete_memory does, with the reason retention. Pinned ones stay, and all of users under a legal hold. '
+    'A hundred in a transaction.';

@@ -164,3 +164,30 @@ def test_memories_go_when_their_days_are_over(database: Database, user: UUID) ->
             assert (
                 failure(admin, "memos_admin.expire_memories_batch", *arguments).sqlstate == "MO400"
             )
+
+
+def test_the_operator_keeps_some_levels_shorter(database: Database, user: UUID) -> None:
+    keeps_ten_days, other = uuid4(), uuid4()
+    with database.connect("memos_app") as app, database.connect("memos_admin") as admin:
+        for someone in (user, keeps_ten_days, other):
+            for level in ("balanced", "restricted"):
+                add(app, someone, f"of level {level}", p_privacy_level=level)
+            age(database, someone, 20)
+        rows(app, "memos.update_settings", keeps_ten_days, {"retention_days": 10})
+        assert rows(admin, "memos_admin.users_to_expire") == [(keeps_ten_days,)]
+        rows(admin, "memos_admin.set_setting", "restricted_retention_days", "15")
+        add(app, user, "fresh", p_privacy_level="restricted")
+        hold = value(admin, "memos_admin.place_legal_hold", other, "a lawsuit")
+        assert {r[0] for r in rows(admin, "memos_admin.users_to_expire")} == {user, keeps_ten_days}
+        admin.execute("call memos_admin.expire_memories()")
+
+        def left(someone: UUID) -> set[str]:
+            return {row[2] for row in rows(app, "memos.list_memories", someone)}
+
+        assert left(user) == {"of level balanced", "fresh"}
+        assert left(keeps_ten_days) == set()
+        assert left(other) == {"of level balanced", "of level restricted"}
+        rows(admin, "memos_admin.release_legal_hold", other, hold, "settled")
+        admin.execute("call memos_admin.expire_memories()")
+        assert left(other) == {"of level balanced"}
+        assert rows(admin, "memos_admin.users_to_expire") == []
