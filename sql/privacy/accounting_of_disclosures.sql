@@ -36,8 +36,8 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'accounting_of_disclosures');
     return query select d.* from memos_private.disclosures(p_user_id, p_from, p_until) as d;
+    perform memos_private.audit_read(p_user_id, 'accounting_of_disclosures');
 end
 $body$;
 comment on function memos.accounting_of_disclosures is

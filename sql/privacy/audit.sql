@@ -66,6 +66,20 @@ end
 $body$;
 comment on function memos_private.log_audit is 'One line of JSON in the log of the server.';
 
+create or replace function memos_private.require_audit_month(p_month timestamptz)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    perform memos_private.require_partitions(array['memos_private.audit_log'], p_month);
+end
+$body$;
+comment on function memos_private.require_audit_month is
+    'For the first row of a chain: a call must not fail because no maintenance ran for a year.';
+
 create or replace function memos_private.append_audit(
     p_row memos_private.audit_log, p_digest_of text default null
 )
@@ -92,7 +106,7 @@ begin
     p_row.digest := memos_private.audit_digest(p_digest_of, v_key.secret);
     p_row.hash := memos_private.audit_hash(coalesce(v_last.hash, ''), p_row, v_key.secret);
     if v_last.number is null then
-        perform memos_private.require_partitions(array['memos_private.audit_log'], v_month);
+        perform memos_private.require_audit_month(v_month);
         insert into memos_private.audit_chain (month, era, pid, number, hash)
         values (v_month, 0, p_row.pid, 1, p_row.hash);
     else

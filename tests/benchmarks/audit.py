@@ -69,7 +69,9 @@ def run(workshop: Workshop) -> list[Report]:
             "functions that write the audit do nothing.",
             compared(seconds, pairs),
             [
-                Ratio(f"p50, {on}", "without an audit", p50_ratio(seconds, on, off), goals.get(on[:6]))
+                Ratio(
+                    f"p50, {on}", "without an audit", p50_ratio(seconds, on, off), goals.get(on[:6])
+                )
                 for on, off in pairs
                 if on != off
             ],
@@ -121,7 +123,13 @@ def _verification(workshop: Workshop) -> Report:
     return Report(
         "audit: verification",
         "memos_admin.verify_audit() over what one process wrote.",
-        [{"entries": entries, "seconds": seconds, "microseconds an entry": seconds / entries * 1e6}],
+        [
+            {
+                "entries": entries,
+                "seconds": seconds,
+                "microseconds an entry": seconds / entries * 1e6,
+            }
+        ],
         failures=[f"the audit is not intact: {problems[:3]}"] if problems else [],
     )
 
