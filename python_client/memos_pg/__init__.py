@@ -3,6 +3,15 @@
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
 from memos_pg.cache import AsyncLocalCache, Filled, LocalCache
+from memos_pg.calls.audit import (
+    AuditAnchor,
+    AuditDigest,
+    AuditEntry,
+    AuditProblem,
+    AuditStatus,
+    Disclosure,
+    KeptAnchor,
+)
 from memos_pg.calls.cache import (
     CacheEntry,
     CacheHit,
@@ -86,6 +95,11 @@ __all__ = [
     "AsyncLocalCache",
     "AsyncMemOS",
     "AsyncUser",
+    "AuditAnchor",
+    "AuditDigest",
+    "AuditEntry",
+    "AuditProblem",
+    "AuditStatus",
     "BadArgument",
     "BrokenInvariant",
     "CacheEntry",
@@ -105,6 +119,7 @@ __all__ = [
     "ContextKey",
     "ContextLine",
     "Contradiction",
+    "Disclosure",
     "Duplicate",
     "EmbeddingStatus",
     "Entry",
@@ -117,6 +132,7 @@ __all__ = [
     "HotMemory",
     "Identifier",
     "ImportedNetwork",
+    "KeptAnchor",
     "LegalHold",
     "ListedNote",
     "LocalCache",

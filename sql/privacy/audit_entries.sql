@@ -37,7 +37,7 @@ create or replace function memos_admin.audit_entries(
 )
 returns table (
     recorded_at timestamptz, action text, is_read boolean, outcome text, error text, subject uuid,
-    recipient uuid, object_ids uuid[], digest text, actor text, role text, purpose text, client inet,
+    recipient uuid, object_ids uuid[], digest text, actor text, role text, purpose text, client text,
     backend int, statement_at timestamptz, month timestamptz, era int, pid int, number bigint, hash text
 )
 language plpgsql
@@ -56,7 +56,7 @@ begin
     perform memos_admin.collect_audit();
     return query
     select a.recorded_at, a.action, a.is_read, a.outcome, a.error, a.subject, a.recipient, a.object_ids,
-        encode(a.digest, 'hex'), a.actor, a.role, a.purpose, a.client, a.backend, a.statement_at,
+        encode(a.digest, 'hex'), a.actor, a.role, a.purpose, host(a.client), a.backend, a.statement_at,
         date_trunc('month', a.recorded_at, 'UTC'), a.era, a.pid, a.number, encode(a.hash, 'hex')
     from memos_private.audited_rows(p_user_id, p_from, p_until) as a
     where (p_action is null or a.action = p_action) and (p_outcome is null or a.outcome = p_outcome)

@@ -21,16 +21,17 @@ ENTRIES, QUICK_ENTRIES = 100_000, 1_000
 # The same calls, but for what they write down.
 SILENT = """
     create or replace function memos_private.audit_read(
-        p_user_id uuid, p_action text, p_object_ids uuid[] default null, p_digest_of text default null,
-        p_purpose text default null, p_recipient uuid default null
+        p_user_id uuid, p_action text, p_object_ids uuid[] default null,
+        p_digest_of text default null, p_purpose text default null, p_recipient uuid default null
     )
     returns void language plpgsql volatile set search_path = pg_catalog, pg_temp
     as $body$ begin end $body$;
     create or replace function memos_private.audit(
-        p_user_id uuid, p_action text, p_object_ids uuid[] default null, p_digest_of text default null,
-        p_purpose text default null
+        p_user_id uuid, p_action text, p_object_ids uuid[] default null,
+        p_digest_of text default null, p_purpose text default null
     )
-    returns memos_private.audit_place language plpgsql volatile set search_path = pg_catalog, pg_temp
+    returns memos_private.audit_place language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
     as $body$ begin return null; end $body$;
 """
 
@@ -102,7 +103,7 @@ def _add_many(connection: Connection[Any]) -> Callable[[int], None]:
     def run(number: int) -> None:
         connection.execute(
             "select count(*) from memos.add_memories(memos.user_id('batch ' || %(number)s), ("
-            "select jsonb_agg(jsonb_build_object('content', 'number ' || i || ' of ' || %(number)s))"
+            "select jsonb_agg(jsonb_build_object('content', format('%%s of %%s', i, %(number)s)))"
             " from generate_series(1, %(batch)s) as i))",
             {"number": str(number), "batch": BATCH},
         )

@@ -192,8 +192,9 @@ def test_workers_reads_are_of_each_user(
         assert [
             set(row[7]) for row in rows(auditor, "memos_admin.accounting_of_disclosures", user)
         ] == [ids[user]]
+    names = ("user_id", "memory_id", "version", "model", "passage")
     results = [
-        {"user_id": str(r[0]), "memory_id": str(r[1]), "version": r[2], "model": r[3], "passage": r[4]}
+        dict(zip(names, map(str, r), strict=False))
         for r in claimed
         if r[0] in users
     ]  # fmt: skip
@@ -407,7 +408,7 @@ def test_a_line_that_somebody_wrote_is_not_believed(
         spool.write(json.dumps(line) + '\n{"half a li\nnull\n')
     assert value(admin, "memos_admin.collect_audit") == 4
     assert failures_of(auditor, user) == 1
-    damaged = [e for e in entries(auditor, p_action="damaged_failure")]
+    damaged = entries(auditor, p_action="damaged_failure")
     assert len(damaged) == 3
     assert "somebody else" not in str(damaged)
 

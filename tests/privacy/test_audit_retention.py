@@ -1,4 +1,4 @@
-"""Months of the audit that are too old are dropped whole, and what they ended with stays anchored."""
+"""Months of the audit that are too old are dropped whole, and their ends stay anchored."""
 
 from __future__ import annotations
 

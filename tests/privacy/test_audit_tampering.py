@@ -248,7 +248,7 @@ def test_a_range_of_time(superuser: Connection) -> None:
     assert [row[:2] for row in rows(superuser, *call, None, at)] == []
 
 
-# What is refused before anything has to be found ---------------------------------------------------
+# What is refused before anything has to be found -------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,8 @@ def test_months_to_come_are_guarded_as_well(filled: Database) -> None:
         ).fetchall()
         assert bare == []
         superuser.execute(
-            "select memos_private.drop_partitions(array['memos_private.audit_log_p2040_01'::regclass])"
+            "select memos_private.drop_partitions("
+            "array['memos_private.audit_log_p2040_01'::regclass])"
         )
 
 
