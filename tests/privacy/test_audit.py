@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -408,7 +409,7 @@ def test_a_line_that_somebody_wrote_is_not_believed(
         spool.write(json.dumps(line) + '\n{"half a li\nnull\n')
     assert value(admin, "memos_admin.collect_audit") == 4
     assert failures_of(auditor, user) == 1
-    damaged = entries(auditor, p_action="damaged_failure")
+    damaged = entries(auditor, p_action="damaged_line")
     assert len(damaged) == 3
     assert "somebody else" not in str(damaged)
 
@@ -421,19 +422,50 @@ def logged(database: Database) -> list[dict[str, object]]:
     return [json.loads(line) for line in lines]
 
 
-def test_a_read_only_transaction_is_in_the_servers_log(
+def test_a_read_only_transaction_is_on_record_too(
+    module_database: Database, app: Connection, auditor: Connection, user: UUID
+) -> None:
+    """And no rollback undoes it."""
+    memory = add(app, user, "kiwi")
+    rows(app, "memos.search_memories", user, "kiwi")
+    app.execute("set default_transaction_read_only = on")
+    assert len(rows(app, "memos.search_memories", user, "kiwi")) == 1
+    with app.transaction(force_rollback=True):
+        rows(app, "memos.list_memories", user)
+    app.execute("set default_transaction_read_only = off")
+    _, written, *kept = entries(auditor, user)
+    assert [(e.action, e.outcome, e.object_ids, e.is_read) for e in kept] == [
+        ("search_memories", "done", [memory], True),
+        ("list_memories", "done", [memory], True),
+    ]
+    assert kept[0].digest == written.digest
+    assert not problems(auditor)
+
+
+def test_without_pl_python_it_is_in_the_servers_log(
     module_database: Database, app: Connection, auditor: Connection, user: UUID
 ) -> None:
     memory = add(app, user, "kiwi")
-    app.execute("set default_transaction_read_only = on")
-    assert len(rows(app, "memos.search_memories", user, "kiwi")) == 1
-    app.execute("set default_transaction_read_only = off")
-    assert actions(auditor, user) == ["add_memory"]
-    [line] = [line for line in logged(module_database) if line.get("subject") == str(user)]
-    assert (line["action"], line["actor"], line["object_ids"]) == (
-        "search_memories", "memos_app", [str(memory)],
-    )  # fmt: skip
-    assert "kiwi" not in str(line)
+    with module_database.connect() as superuser:
+        superuser.execute("alter function memos_private.spool rename to no_spool")
+    try:
+        with app.transaction():
+            app.execute("set transaction read only")
+            rows(app, "memos.search_memories", user, "kiwi")
+        failure(app, "memos.get_memory", user, uuid4())
+        assert rows(auditor, "memos_admin.audit_status")[0][6] is False
+        assert actions(auditor, user) == ["add_memory"]
+    finally:
+        with module_database.connect() as superuser:
+            superuser.execute("alter function memos_private.no_spool rename to spool")
+    read, failed = [line for line in logged(module_database) if line.get("subject") == str(user)]
+    assert (read["action"], read["actor"], read["object_ids"]) == (
+        "search_memories",
+        "memos_app",
+        [str(memory)],
+    )
+    assert (failed["action"], failed["error"]) == ("get_memory", "MO404")
+    assert "kiwi" not in str(read)
 
 
 @pytest.mark.parametrize("setting", ["durable", "logged", "buffered"])
@@ -560,6 +592,30 @@ def test_a_new_key(app: Connection, admin: Connection, auditor: Connection, user
     digests = dict(rows(admin, "memos_admin.audit_digests", "tea"))
     assert (digests[key], digests[key - 1]) == (second.digest, first.digest)
     assert not problems(auditor)
+
+
+def test_a_dump_of_another_server_is_verifiable(
+    module_database: Database, empty_database: Database, app: Connection, user: UUID
+) -> None:
+    """What is hashed depends on no oid and no setting of the server."""
+    add(app, user, "kiwi")
+    rows(app, "memos.search_memories", user, "kiwi", p_purpose="treatment")
+    with module_database.connect("memos_admin") as admin:
+        rows(admin, "memos_admin.anchor_audit")
+    rows(app, "memos.list_memories", user)
+    with empty_database.connect() as superuser:
+        superuser.execute("create table shifts_oids ()")
+    dump = subprocess.run(
+        [module_database.server.program("pg_dump"), "--dbname", module_database.dsn],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    subprocess.run(
+        [module_database.server.program("psql"), "--quiet", "--dbname", empty_database.dsn],
+        input=dump.stdout, capture_output=True, check=True,
+    )  # fmt: skip
+    with empty_database.connect("memos_auditor") as auditor:
+        assert len(entries(auditor, user)) == 3
+        assert not problems(auditor)
 
 
 # Who may look -------------------------------------------------------------------------------------
