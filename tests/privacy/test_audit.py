@@ -639,6 +639,22 @@ def test_filters(app: Connection, auditor: Connection, user: UUID) -> None:
     assert failure(auditor, "memos_admin.accounting_of_disclosures", None).sqlstate == "MO400"
 
 
+def test_the_newest_rows_of_a_user_come_from_an_index(module_database: Database) -> None:
+    with module_database.connect() as superuser:
+        superuser.execute("set role memos_maintenance")
+        # As the planner decides once there are rows enough.
+        superuser.execute(
+            "set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off"
+        )
+        plan = superuser.execute(
+            "explain select * from memos_private.audit_log as l where l.subject = %s"
+            " order by l.recorded_at desc limit 100",
+            (uuid4(),),
+        ).fetchall()
+    assert "subject" in str(plan)
+    assert "Sort  (" not in str(plan)
+
+
 def test_looking_is_on_record(app: Connection, auditor: Connection, user: UUID) -> None:
     add(app, user, "kiwi")
     entries(auditor, user)
