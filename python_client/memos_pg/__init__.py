@@ -3,6 +3,15 @@
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
 from memos_pg.cache import AsyncLocalCache, Filled, LocalCache
+from memos_pg.calls.audit import (
+    AuditAnchor,
+    AuditDigest,
+    AuditEntry,
+    AuditProblem,
+    AuditStatus,
+    Disclosure,
+    KeptAnchor,
+)
 from memos_pg.calls.cache import (
     CacheEntry,
     CacheHit,
@@ -14,6 +23,7 @@ from memos_pg.calls.cache import (
 from memos_pg.calls.consolidation import Consolidation, ConsolidationAction, Duplicate
 from memos_pg.calls.context import ContextKey
 from memos_pg.calls.embedding import ClaimedEmbedding, EmbeddingStatus
+from memos_pg.calls.encryption import EncryptionStatus, KeyStatus
 from memos_pg.calls.erasure import (
     Erasure,
     ErasureFinding,
@@ -21,7 +31,6 @@ from memos_pg.calls.erasure import (
     ExportedRow,
     ImportedTable,
 )
-from memos_pg.calls.encryption import EncryptionStatus, KeyStatus
 from memos_pg.calls.facts import AssertedFact, Fact, FactVersion
 from memos_pg.calls.holds import LegalHold
 from memos_pg.calls.lifecycle import (
@@ -96,6 +105,11 @@ __all__ = [
     "AsyncLocalCache",
     "AsyncMemOS",
     "AsyncUser",
+    "AuditAnchor",
+    "AuditDigest",
+    "AuditEntry",
+    "AuditProblem",
+    "AuditStatus",
     "BadArgument",
     "BrokenInvariant",
     "CacheEntry",
@@ -115,6 +129,7 @@ __all__ = [
     "ContextKey",
     "ContextLine",
     "Contradiction",
+    "Disclosure",
     "Duplicate",
     "EmbeddingStatus",
     "EncryptionStatus",
@@ -134,6 +149,7 @@ __all__ = [
     "Identifier",
     "ImportedNetwork",
     "ImportedTable",
+    "KeptAnchor",
     "KeyProvider",
     "KeyStatus",
     "LegalHold",

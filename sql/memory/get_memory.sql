@@ -40,7 +40,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'get_memory', array[p_memory_id]);
     return query
     select a.memory_id, a.version,
         memos_private.revealed_content(
@@ -58,6 +57,7 @@ begin
     if not found then
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;
+    perform memos_private.audit_read(p_user_id, 'get_memory', array[p_memory_id]);
 end
 $body$;
 comment on function memos.get_memory is

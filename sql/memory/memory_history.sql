@@ -17,7 +17,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'memory_history', array[p_memory_id]);
     return query
     select v.version,
         memos_private.revealed_content(
@@ -34,6 +33,7 @@ begin
     if not found then
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;
+    perform memos_private.audit_read(p_user_id, 'memory_history', array[p_memory_id]);
 end
 $body$;
 comment on function memos.memory_history is

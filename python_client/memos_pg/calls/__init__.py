@@ -4,6 +4,7 @@ A builder returns a `Call`; `client` and `async_client` only differ in how they 
 argument left at None is not sent, so that the SQL function's own default holds.
 """
 
+from memos_pg.calls.audit import AuditAdminCalls, AuditCalls
 from memos_pg.calls.base import HALFVEC, Call, Vector, argument_type, register_halfvec
 from memos_pg.calls.cache import CacheAdminCalls, CacheCalls
 from memos_pg.calls.consolidation import ConsolidationCalls
@@ -53,6 +54,7 @@ class UserCalls(
     ConsolidationCalls,
     TierCalls,
     PrivacyCalls,
+    AuditCalls,
     EncryptionCalls,
     ErasureCalls,
     FactCalls,
@@ -67,6 +69,7 @@ class AdminCalls(
     EmbeddingAdminCalls,
     LifecycleAdminCalls,
     HoldAdminCalls,
+    AuditAdminCalls,
     EncryptionAdminCalls,
     ErasureAdminCalls,
     NoteAdminCalls,
