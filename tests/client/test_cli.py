@@ -191,6 +191,44 @@ def test_a_legal_hold_is_placed_listed_and_released(memos_command: Invoke, alice
     assert "settled" in memos_command("hold", "list", "--all").stdout
 
 
+def test_a_memory_is_erased_and_the_erasure_verified(memos_command: Invoke, alice: User) -> None:
+    memory_id = alice.add_memory("Alice keeps a zylophan")
+    erase = ("erase", "memory", "alice", memory_id, "-r", "she asked")
+    refused = memos_command(*erase)
+    assert (refused.exit_code, "--yes" in refused.stderr) == (1, True)
+    receipt = answer(memos_command(*erase, "--yes", "--json"))
+    assert (receipt["memories"], receipt["counts"]["memory"]) == (1, 1)
+    verify = ("verify-erasure", receipt["receipt_id"])
+    assert "Nothing of it is there." in memos_command(*verify).stdout
+    assert answer(memos_command(*verify, "--json")) == []
+    alice.add_memory("something else")
+    told = memos_command("erase", "user", "alice", "-r", "she left", "-y").stdout
+    assert "1 memories" in told
+    assert "until" in told
+    assert answer(memos_command("list", "-u", "alice", "--json")) == []
+    assert memos_command("verify-erasure", uuid4()).exit_code == 1
+    assert "Rewrote" in memos_command("scrub", "--yes").stdout
+    assert memos_command("scrub", "--json").exit_code == 1
+
+
+def test_a_user_is_exported_to_a_file_and_imported(
+    memos_command: Invoke, alice: User, tmp_path: Path
+) -> None:
+    alice.add_memory("Alice keeps a cello, über dem Bett")
+    file = tmp_path / "alice.json"
+    assert memos_command("export", "alice", "--file", file).exit_code == 0
+    assert file.stat().st_mode & 0o077 == 0
+    assert json.loads(memos_command("export", "alice").stdout)["format"] == "memos-user"
+    assert "Imported" in memos_command("import", "bob", file).stdout
+    (listed,) = answer(memos_command("list", "-u", "bob", "--json"))
+    assert listed["content"] == "Alice keeps a cello, über dem Bett"
+    again = memos_command("import", "bob", file)
+    assert (again.exit_code, "MO409" in again.stderr) == (1, True)
+    file.write_text("no json")
+    broken = memos_command("import", "carol", file)
+    assert (broken.exit_code, "memos export" in broken.stderr) == (1, True)
+
+
 def test_errors_go_to_standard_error(memos_command: Invoke) -> None:
     result = memos_command("show", uuid4(), "-u", "alice")
     assert result.exit_code == 1

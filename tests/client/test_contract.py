@@ -54,7 +54,7 @@ def test_a_method_takes_the_arguments_of_its_function(
     schema: str, name: str, build: Any, signatures: dict[str, tuple[Any, ...]]
 ) -> None:
     names, _, count, defaults, types = signatures[name]
-    inputs = [argument.removeprefix("p_") for argument in names[:count]]
+    inputs = [argument.removeprefix("p_") for argument in (names or [])[:count]]
     required = set(inputs[: count - defaults]) - ELSEWHERE
     parameters = dict(list(inspect.signature(build).parameters.items())[1:])
     if name == "user_id":

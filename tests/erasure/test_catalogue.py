@@ -8,6 +8,16 @@ from memory_support import Connection
 
 #: Tables that hold nothing of any user, and why.
 NOBODYS = {
+    "audit_anchor": "hashes",
+    "audit_anchored": "hashes",
+    "audit_buffer": "ids and keyed digests, kept on purpose",
+    "audit_buffer_chain": "hashes",
+    "audit_buffer_era": "numbers",
+    "audit_chain": "hashes",
+    "audit_collected": "where a file was read up to",
+    "audit_era": "numbers",
+    "audit_key": "secrets of the server",
+    "audit_log": "ids and keyed digests, kept on purpose",
     "cache_counter": "numbers over all users",
     "cache_namespace": "configuration",
     "consent_type": "configuration",

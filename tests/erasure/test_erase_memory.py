@@ -223,6 +223,29 @@ def test_the_receipt_says_until_when_backups_hold_it(
     assert failure(admin, "memos_admin.verify_erasure", None).sqlstate == "MO400"
 
 
+def test_the_audit_has_the_erasure_and_no_content(
+    app: Connection, admin: Connection, superuser: Connection, user: UUID
+) -> None:
+    memory = live(app, user)
+    receipt, _ = erase(app, user, memory)
+    value(app, "memos.export_user", user)
+    ((place, ids),) = superuser.execute(
+        "select audit, memory_ids from memos_private.erasure_receipt where receipt_id = %s",
+        (receipt,),
+    ).fetchall()
+    ((action, subject, objects, digest),) = superuser.execute(
+        "select action, subject, object_ids, '\\x' || encode(hash, 'hex')"
+        " from memos_private.audit_log where (era, pid, number) = (%s, %s, %s)",
+        (place["era"], place["pid"], place["number"]),
+    ).fetchall()
+    assert (action, subject, set(objects)) == ("erase_memory", user, {receipt, memory, *ids})
+    assert digest == place["hash"]
+    assert rows(admin, "memos_admin.verify_audit") == []
+    actions = rows(admin, "memos_admin.audit_entries", user)
+    assert "export_user" in str(actions)
+    assert TOKEN not in str(actions).lower()
+
+
 def test_verify_finds_what_is_left_or_back(
     app: Connection, admin: Connection, superuser: Connection, user: UUID
 ) -> None:

@@ -68,26 +68,35 @@ class ImportedTable:
 class ErasureCalls:
     """Erasing and exporting what a user has."""
 
+    #: The uuid, or any outside id.
+    user: str | UUID
+
     def erase_memory(self, memory_id: UUID | str, reason: str) -> Call[Erasure]:
         """Remove a memory for good, with its versions, copies and all that is derived from it; its
         text is refused from then on."""
-        return call("memos.erase_memory", one(Erasure), memory_id=memory_id, reason=reason)
+        return call(
+            "memos.erase_memory",
+            one(Erasure),
+            user=self.user,
+            memory_id=memory_id,
+            reason=reason,
+        )
 
     def erase_user(self, reason: str) -> Call[Erasure]:
         """Remove everything of the user for good; what was said is refused from then on."""
-        return call("memos.erase_user", one(Erasure), reason=reason)
+        return call("memos.erase_user", one(Erasure), user=self.user, reason=reason)
 
     def erasure_receipts(self, limit: int | None = None) -> Call[list[ErasureReceipt]]:
         """What was erased of the user, the newest first."""
-        return call("memos.erasure_receipts", many(ErasureReceipt), limit=limit)
+        return call("memos.erasure_receipts", many(ErasureReceipt), user=self.user, limit=limit)
 
     def export_user(self) -> Call[Any]:
         """Everything held about the user, as JSON that import_user reads."""
-        return call("memos.export_user", VALUE)
+        return call("memos.export_user", VALUE, user=self.user)
 
     def export_user_rows(self) -> Call[list[ExportedRow]]:
         """The same a row at a time, for exports of any size."""
-        return call("memos.export_user_rows", many(ExportedRow))
+        return call("memos.export_user_rows", many(ExportedRow), user=self.user)
 
 
 class ErasureAdminCalls:
