@@ -328,6 +328,11 @@ begin
     if not found then
         perform memos_private.refuse_missing_entry('p_entry_id', 'entry', p_entry_id);
     end if;
+    if v_entry.kind = 'question' and p_changes ? 'status' then
+        perform memos_private.refuse_argument(
+            'p_changes', 'it has the status of a question', 'memos.set_question_status, which minds its gaps'
+        );
+    end if;
     begin
         v_entry := jsonb_populate_record(v_entry, p_changes);
         update memos_private.scratchpad_entry as e
