@@ -383,6 +383,13 @@ as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
+    perform memos_private.require_words('p_kinds', p_kinds, array[
+        'observation', 'reasoning', 'example', 'step', 'question', 'finding', 'note'
+    ]);
+    perform memos_private.require_words('p_statuses', p_statuses, array[
+        'relevant', 'irrelevant', 'unverified', 'verified', 'retracted', 'succeeded', 'failed',
+        'unanswered', 'searching', 'partial', 'answered'
+    ]);
     perform memos_private.require_limit(p_limit);
     return query
     select e.entry_id, e.kind, e.type, e.content, e.agent, e.source, e.quality, e.status,

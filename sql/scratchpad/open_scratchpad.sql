@@ -75,6 +75,7 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_words('p_statuses', p_statuses, array['open', 'completed', 'abandoned']);
     perform memos_private.require_limit(p_limit);
     return query
     select s.scratchpad_id, s.goal, s.session_id, s.project, s.metadata, s.status, s.reason,
