@@ -18,6 +18,68 @@ end
 $body$;
 comment on function memos_private.refuse_less_trusted is 'Raises MO409 for a fact that does not give way.';
 
+create or replace function memos_private.make_way(
+    p_user_id uuid, p_entity_key text, p_attribute_key text, p_value_key text, p_value text,
+    p_asserted tstzrange
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, public, pg_temp
+as $body$
+declare
+    v_from constant timestamptz := lower(p_asserted);
+    v_until constant timestamptz := upper(p_asserted);
+    v_held memos_private.fact;
+    v_rest memos_private.memory_input;
+    v_fact memos_private.fact;
+begin
+    for v_held in
+        select f.*
+        from memos_private.fact as f
+        where f.user_id = p_user_id and f.entity_key = p_entity_key
+            and f.attribute_key = p_attribute_key and f.value_key <> p_value_key and f.valid && p_asserted
+        order by f.valid
+    loop
+        if lower(v_held.valid) >= v_from and v_held.valid &< p_asserted then
+            perform memos_private.remove_memory(
+                p_user_id, v_held.memory_id, format('corrected: %s', left(p_value, 500))
+            );
+        elsif lower(v_held.valid) >= v_from then
+            perform memos_private.change_fact(
+                v_held, tstzrange(v_until, upper(v_held.valid)), v_held.confidence, v_held.provenance,
+                format('before: %s', left(p_value, 500))
+            );
+        else
+            perform memos_private.change_fact(
+                v_held, tstzrange(lower(v_held.valid), v_from), v_held.confidence, v_held.provenance,
+                format('afterwards: %s', left(p_value, 500))
+            );
+            if not v_held.valid &< p_asserted then
+                -- What comes back afterwards is as it was.
+                select 1, null::uuid, null::text, null::bytea, m.language, m.kind, m.tags, m.metadata,
+                    m.importance, m.confidence, m.privacy_level, m.provenance, m.session_id, m.position,
+                    m.occurred_at, v_until, upper(v_held.valid), null::text, null::public.halfvec
+                into v_rest
+                from memos_private.memory as m
+                where m.user_id = p_user_id and m.memory_id = v_held.memory_id;
+                v_fact := memos_private.store_fact(
+                    p_user_id, v_held.entity, v_held.attribute, v_held.value, v_rest, null
+                );
+                update memos_private.memory as m
+                set pinned = true
+                where m.user_id = p_user_id and m.memory_id = v_fact.memory_id and (
+                    select o.pinned from memos_private.memory as o
+                    where o.user_id = p_user_id and o.memory_id = v_held.memory_id
+                );
+            end if;
+        end if;
+    end loop;
+end
+$body$;
+comment on function memos_private.make_way is
+    'Ends, begins later, divides or withdraws what else was held for that time, with its memories locked.';
+
 -- Writes over the timeline of one attribute. Two at once take turns by a lock on the attribute; then
 -- every memory that this may change is locked, in order, before anything is written, as deletions do it.
 create or replace function memos.assert_fact(
@@ -58,7 +120,6 @@ declare
     v_attribute_key constant text := memos_private.fact_key(p_attribute);
     v_value_key constant text := memos_private.fact_key(p_value);
     v_memory memos_private.memory_input;
-    v_rest memos_private.memory_input;
     v_reach tstzrange;
     v_locked uuid;
     v_from timestamptz;
@@ -149,47 +210,9 @@ begin
         perform memos_private.refuse_less_trusted(v_held);
     end if;
 
-    for v_held in
-        select f.*
-        from memos_private.fact as f
-        where f.user_id = p_user_id and f.entity_key = v_entity_key
-            and f.attribute_key = v_attribute_key and f.value_key <> v_value_key and f.valid && v_asserted
-        order by f.valid
-    loop
-        if lower(v_held.valid) >= v_from and v_held.valid &< v_asserted then
-            perform memos_private.remove_memory(
-                p_user_id, v_held.memory_id, format('corrected: %s', left(v_value, 500))
-            );
-        elsif lower(v_held.valid) >= v_from then
-            perform memos_private.change_fact(
-                v_held, tstzrange(v_until, upper(v_held.valid)), v_held.confidence, v_held.provenance,
-                format('before: %s', left(v_value, 500))
-            );
-        else
-            perform memos_private.change_fact(
-                v_held, tstzrange(lower(v_held.valid), v_from), v_held.confidence, v_held.provenance,
-                format('afterwards: %s', left(v_value, 500))
-            );
-            if not v_held.valid &< v_asserted then
-                -- What comes back afterwards is as it was.
-                select 1, null::uuid, null::text, null::bytea, m.language, m.kind, m.tags, m.metadata,
-                    m.importance, m.confidence, m.privacy_level, m.provenance, m.session_id, m.position,
-                    m.occurred_at, v_until, upper(v_held.valid), null::text, null::public.halfvec
-                into v_rest
-                from memos_private.memory as m
-                where m.user_id = p_user_id and m.memory_id = v_held.memory_id;
-                v_fact := memos_private.store_fact(
-                    p_user_id, v_held.entity, v_held.attribute, v_held.value, v_rest, null
-                );
-                update memos_private.memory as m
-                set pinned = true
-                where m.user_id = p_user_id and m.memory_id = v_fact.memory_id and (
-                    select o.pinned from memos_private.memory as o
-                    where o.user_id = p_user_id and o.memory_id = v_held.memory_id
-                );
-            end if;
-        end if;
-    end loop;
+    perform memos_private.make_way(
+        p_user_id, v_entity_key, v_attribute_key, v_value_key, v_value, v_asserted
+    );
 
     -- The same value, said again or for a period that adjoins: one fact.
     select array_agg(f.fact_id order by (

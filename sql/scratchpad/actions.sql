@@ -382,6 +382,9 @@ as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
+    perform memos_private.require_words('p_statuses', p_statuses, array[
+        'pending', 'in_progress', 'completed', 'failed', 'blocked', 'skipped'
+    ]);
     perform memos_private.require_limit(p_limit);
     return query
     select a.action_id, a.type, a.description, a.priority::int, a.status, a.details, a.parent_id,

@@ -24,6 +24,7 @@ declare
     v_words constant text[] := memos_private.plain_words(p_content);
     v_min constant real := memos_private.setting('scratchpad_duplicate_similarity');
     v_terms record;
+    v_lane memos_private.lane;
 begin
     select t.documents, t.length, t.lexemes, t.idf into v_terms
     from memos_private.query_terms(
@@ -32,14 +33,15 @@ begin
     if v_terms.lexemes is null or v_terms.lexemes = '{}' then
         return null;
     end if;
+    -- First, or the planner compares the text with all of the user's memories.
+    v_lane := memos_private.lexical_candidates(
+        p_user_id, v_terms.lexemes, v_terms.idf, v_terms.length, v_terms.documents, null, false, 20, null, null
+    );
     return (
         select m.memory_id
-        from unnest((memos_private.lexical_candidates(
-            p_user_id, v_terms.lexemes, v_terms.idf, v_terms.length, v_terms.documents, null, false, 20,
-            null, null
-        )).memory_ids) as c (memory_id)
-        join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = c.memory_id
-        where similarity(m.content, p_content) >= v_min
+        from memos_private.memory as m
+        where m.user_id = p_user_id and m.memory_id = any (v_lane.memory_ids)
+            and similarity(m.content, p_content) >= v_min
             and memos_private.plain_words(m.content) = v_words
             and (m.valid_until is null or m.valid_until > clock_timestamp())
         order by similarity(m.content, p_content) desc, m.memory_id

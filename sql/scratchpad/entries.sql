@@ -339,6 +339,11 @@ begin
     if not found then
         perform memos_private.refuse_missing_entry('p_entry_id', 'entry', p_entry_id);
     end if;
+    if v_entry.kind = 'question' and p_changes ? 'status' then
+        perform memos_private.refuse_argument(
+            'p_changes', 'it has the status of a question', 'memos.set_question_status, which minds its gaps'
+        );
+    end if;
     begin
         v_entry := jsonb_populate_record(v_entry, p_changes);
         update memos_private.scratchpad_entry as e
@@ -389,6 +394,13 @@ as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
+    perform memos_private.require_words('p_kinds', p_kinds, array[
+        'observation', 'reasoning', 'example', 'step', 'question', 'finding', 'note'
+    ]);
+    perform memos_private.require_words('p_statuses', p_statuses, array[
+        'relevant', 'irrelevant', 'unverified', 'verified', 'retracted', 'succeeded', 'failed',
+        'unanswered', 'searching', 'partial', 'answered'
+    ]);
     perform memos_private.require_limit(p_limit);
     return query
     select e.entry_id, e.kind, e.type, e.content, e.agent, e.source, e.quality, e.status,

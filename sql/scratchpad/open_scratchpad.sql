@@ -78,6 +78,7 @@ declare
     v_ids uuid[] := '{}';
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.require_words('p_statuses', p_statuses, array['open', 'completed', 'abandoned']);
     perform memos_private.require_limit(p_limit);
     for scratchpad_id, goal, session_id, project, metadata, status, reason, opened_at, changed_at,
         closed_at, promoted_at, sequence in

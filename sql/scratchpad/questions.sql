@@ -88,6 +88,9 @@ as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
+    perform memos_private.require_words('p_statuses', p_statuses, array[
+        'unanswered', 'searching', 'partial', 'answered', 'conflict'
+    ]);
     return query
     select q.question_id, q.question, q.criteria, q.status, q.confidence, q.gaps, q.findings, q.agent,
         q.added_at

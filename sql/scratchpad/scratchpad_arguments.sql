@@ -74,6 +74,24 @@ end
 $body$;
 comment on function memos_private.require_word is 'Raises MO400 for anything but one of the words.';
 
+create or replace function memos_private.require_words(p_argument text, p_given text[], p_words text[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    if not p_given <@ p_words then
+        perform memos_private.refuse_argument(
+            p_argument, memos_private.it_is(p_given),
+            'null, or some of: ' || array_to_string(p_words, ', ')
+        );
+    end if;
+end
+$body$;
+comment on function memos_private.require_words is
+    'Raises MO400 for a filter that nothing can pass: it would look as if there were nothing.';
+
 create or replace function memos_private.require_lasting(
     p_argument text, p_interval interval, p_may_be_null boolean
 )

@@ -34,6 +34,13 @@ def test_findings_answer_a_question_and_never_demote_it(pad: Pad) -> None:
     assert [r["content"] for r in found][-1] == "SRVO-062"
 
 
+def test_the_state_of_a_question_is_set_with_its_gaps(pad: Pad) -> None:
+    question = pad.call("ask_question", "why?")
+    assert pad.fails("update_entry", question, Jsonb({"status": "answered"})) == "MO400"
+    pad.call("update_entry", question, Jsonb({"quality": 0.5}))
+    assert pad.one("list_questions")["status"] == "unanswered"
+
+
 def test_an_answer_without_findings_is_as_sure_as_it_is_said_to_be(pad: Pad) -> None:
     one, two = pad.call("ask_question", "one?"), pad.call("ask_question", "two?")
     pad.call("set_question_status", one, "answered")

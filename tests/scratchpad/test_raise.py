@@ -278,3 +278,23 @@ def test_scratchpads_are_listed_newest_first(app: Connection, user: UUID) -> Non
     assert goals(p_after=pads[1].id) == ["goal 0"]
     assert goals(p_limit=1) == ["goal 2"]
     assert pads[1].one("get_scratchpad")["reason"] == "enough"
+
+
+@pytest.mark.parametrize(
+    ("function", "argument", "word"),
+    [
+        ("list_entries", "p_kinds", "finding"),
+        ("list_entries", "p_statuses", "verified"),
+        ("list_actions", "p_statuses", "pending"),
+        ("list_questions", "p_statuses", "conflict"),
+    ],
+)
+def test_a_filter_that_nothing_can_pass_is_no_empty_answer(
+    pad: Pad, function: str, argument: str, word: str
+) -> None:
+    assert pad.rows(function, **{argument: [word]}) == []
+    for wrong in ([word, "closed"], [None]):
+        assert pad.fails(function, **{argument: wrong}) == "MO400"
+    error = failure(pad.connection, "memos.list_scratchpads", pad.user, ["closed"])
+    assert error.sqlstate == "MO400"
+    assert "open, completed, abandoned" in error.diag.message_hint

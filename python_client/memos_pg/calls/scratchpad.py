@@ -825,7 +825,7 @@ class ScratchpadCalls:
         value: Any,
         ttl: timedelta | None = None,
     ) -> Call[None]:
-        """Set a value that every agent reads until its lifetime is over."""
+        """Set a value that every agent reads for its lifetime: half an hour, unless given."""
         if value is None:
             raise bad("value", "a JSON value other than null", value)
         return call(
