@@ -40,7 +40,7 @@ begin
     end if;
     -- Before the row, as all writers do: registering a model waits for writers, not the other way round.
     perform memos_private.share_embedding_models();
-    if p_changes ?| array['content', 'language'] then
+    if p_changes ?| array['content', 'language', 'privacy_level'] then
         perform memos_private.lock_postings(p_user_id);
     end if;
     perform memos_private.lock_user_key(p_user_id);
