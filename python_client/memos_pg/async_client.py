@@ -142,9 +142,11 @@ class AsyncMemOS:
 
     async def _run_steps(self, connection: psycopg.AsyncConnection[Any], steps: Steps) -> Any:
         try:
-            call = next(steps)
+            step = next(steps)
             while True:
-                call = steps.send(await self._run(connection, call))
+                step = steps.send(
+                    await (self._run(connection, step) if isinstance(step, Call) else step)
+                )
         except StopIteration as end:
             return end.value
 

@@ -63,6 +63,7 @@ def fill(database: Database, user: UUID) -> dict[str, UUID]:
             admin.execute("call memos_admin.embed_pending()")
             admin.execute("call memos_admin.link_similar()")
             admin.execute("call memos_admin.make_notes()")
+        assert rows(app, "memos.evolve_memory", user, ids["like 2"])[0][0]
         rows(
             app,
             "memos.update_memory",
@@ -95,6 +96,7 @@ def test_every_trace_goes(database: Database, user: UUID) -> None:
         "memory", "memory_history", "memory_cold", "embedding", "embedding_cold",
         "embedding_history", "embedding_queue", "memory_link", "memory_note", "fact",
         "fact_history", "cache_entry", "consolidation_action",
+        "memory_evolution", "evolution_change",
     ):  # fmt: skip
         assert before[f"memos_private.{table}"], f"nothing in {table}: the test tests nothing"
     assert "zzsecret" in everything(database)

@@ -158,6 +158,12 @@ def test_asynchronously(module_database: Database, store: FileKeystore) -> None:
             store.finish_rotation(user_id)
             shut = (await dave.list_memories())[0].content
             opened = (await dave.with_key(new).list_memories())[0].content
+
+            async def ask(_: UUID) -> bytes:
+                await asyncio.sleep(0)
+                return new
+
+            assert (await dave.with_key(ask).list_memories())[0].content == opened
             return shut, opened, (await keyed.list_memories())[0].content
 
     assert asyncio.run(run()) == (LOCKED, "mine", "mine")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,8 +90,8 @@ class EncryptionAdminCalls:
         )
 
 
-#: Calls that depend on each other's results, made in one transaction.
-Steps = Generator[Call[Any], Any, Any]
+#: Calls that depend on each other's results, made in one transaction, and what is to be awaited.
+Steps = Generator[Call[Any] | Awaitable[Any], Any, Any]
 
 
 def masked(user: Any, build: Callable[..., Call[Any]], *keys: bytes) -> Steps:
@@ -103,5 +103,7 @@ def masked(user: Any, build: Callable[..., Call[Any]], *keys: bytes) -> Steps:
 def open_key(user: Any, keys: KeyProvider) -> Steps:
     """Open the memories of a user whose key `keys` knows."""
     key = keys(user_uuid(user.user))
+    if isinstance(key, Awaitable):
+        key = yield key
     if key is not None:
         yield from masked(user, EncryptionCalls.use_key, key)
