@@ -14,7 +14,7 @@ from uuid import UUID
 from memos_pg.errors import BadArgument, Conflict, NotFound
 
 #: Knows the key of a user, 32 bytes, or None where the user has none. It is asked while a
-#: connection is held: let it answer fast. One of the asynchronous client may be a coroutine function.
+#: connection is held: let it answer fast. The asynchronous client also takes a coroutine function.
 KeyProvider = Callable[[UUID], bytes | Awaitable[bytes | None] | None]
 #: What stands in place of an encrypted content whose key is not at hand.
 LOCKED = "[memos: encrypted, the key is not at hand]"
