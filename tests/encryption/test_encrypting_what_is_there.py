@@ -175,6 +175,18 @@ def test_not_on_an_old_snapshot(app: Connection, user: UUID) -> None:
     assert rows(app, "memos.key_status", user) == [(None, None, None, None, False, 0, 0)]
 
 
+def test_nothing_to_tell(database: Database, user: UUID) -> None:
+    with database.connect("memos_admin") as admin, database.connect("memos_app") as app:
+        status = "memos_admin.encryption_status"
+        assert rows(admin, status) == [("when_keyed", False, 0, 0, 0, 0, 0)]
+        tell(app, user, "in clear")
+        assert rows(admin, status) == [("when_keyed", False, 0, 0, 0, 1, 0)]
+        keyed(app, user)
+        assert rows(admin, status) == [("when_keyed", False, 1, 0, 1, 0, 0)]
+        value(admin, "memos_admin.destroy_user_key", user)
+        assert rows(admin, status) == [("when_keyed", False, 0, 1, 1, 0, 0)]
+
+
 def test_nobody_elses(app: Connection, user: UUID) -> None:
     other = value(app, "memos.user_id", "somebody else")
     tell(app, other, "stays")

@@ -127,6 +127,9 @@ def test_on_a_callers_connection(module_database: Database) -> None:
         connection.commit()
         carol.with_key(key).add_memory("mine", privacy_level="restricted")
         connection.commit()
+        carol.use_key(key)
+        assert carol.list_memories()[0].content == "mine"
+        connection.commit()
         assert carol.list_memories()[0].content == LOCKED
         assert carol.with_key(key).list_memories()[0].content == "mine"
         connection.rollback()
