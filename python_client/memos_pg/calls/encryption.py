@@ -48,7 +48,7 @@ class EncryptionCalls:
 
     def use_key(self, key: bytes, *, local: bool | None = None) -> Call[None]:
         """Open the user's restricted memories until the transaction ends, or the session if not
-        `local`. On a caller's connection only: a pool's is gone when the call returns (with_key)."""
+        `local`. On a caller's connection: a pool's is gone when this returns (see with_key)."""
         return call("memos.use_key", NOTHING, user=self.user, key=key, local=local)
 
     def create_user_key(self, key: bytes) -> Call[int]:
