@@ -12,10 +12,12 @@ begin
     if (select rolsuper from pg_roles where rolname = current_user) then
         alter role memos_app reset log_parameter_max_length;
         alter role memos_app reset log_parameter_max_length_on_error;
-        alter role memos_app reset auto_explain.log_parameter_max_length;
         alter role memos_user reset log_parameter_max_length;
         alter role memos_user reset log_parameter_max_length_on_error;
-        alter role memos_user reset auto_explain.log_parameter_max_length;
+        if current_setting('server_version_num')::int >= 160000 then
+            alter role memos_app reset auto_explain.log_parameter_max_length;
+            alter role memos_user reset auto_explain.log_parameter_max_length;
+        end if;
     end if;
 end
 $$;

@@ -23,10 +23,13 @@ begin
     if (select rolsuper from pg_roles where rolname = current_user) then
         alter role memos_app set log_parameter_max_length = 0;
         alter role memos_app set log_parameter_max_length_on_error = 0;
-        alter role memos_app set auto_explain.log_parameter_max_length = 0;
         alter role memos_user set log_parameter_max_length = 0;
         alter role memos_user set log_parameter_max_length_on_error = 0;
-        alter role memos_user set auto_explain.log_parameter_max_length = 0;
+        -- Before that, auto_explain shows none.
+        if current_setting('server_version_num')::int >= 160000 then
+            alter role memos_app set auto_explain.log_parameter_max_length = 0;
+            alter role memos_user set auto_explain.log_parameter_max_length = 0;
+        end if;
     else
         raise notice 'statements that are logged show their parameters: a superuser has to set '
             'log_parameter_max_length to 0 for memos_app and memos_user';
@@ -55,7 +58,8 @@ comment on column memos_private.user_key.wrapped is
     'memos_private.encrypt of 32 random bytes under the user''s own key; null when destroyed.';
 comment on column memos_private.user_key.rotated_at is 'When it was last wrapped anew.';
 select memos_private.protect_user_table('memos_private.user_key');
-grant select, update (wrapped, destroyed_at) on memos_private.user_key to memos_maintenance;
+grant select (user_id, key_id, created_at, destroyed_at), update (wrapped, destroyed_at)
+    on memos_private.user_key to memos_maintenance;
 
 -- Functions that are loaded before it become part of it.
 create or replace function memos_private.is_sealed(p_content text)

@@ -36,6 +36,18 @@ def awaited(
     return method
 
 
+def awaited_masked(
+    build: Callable[Concatenate[Any, P], Call[T]],
+) -> Callable[Concatenate[Any, P], Awaitable[T]]:
+    """A coroutine method that executes the call which `build` describes, with its keys masked."""
+
+    @functools.wraps(build)
+    async def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.memos._execute_steps(calls.masked(self, build, *args, **kwargs))
+
+    return method
+
+
 class AsyncMemOS:
     """memOS in one database, over a connection pool of its own or the caller's connection.
 
@@ -142,9 +154,11 @@ class AsyncMemOS:
 
     async def _run_steps(self, connection: psycopg.AsyncConnection[Any], steps: Steps) -> Any:
         try:
-            call = next(steps)
+            step = next(steps)
             while True:
-                call = steps.send(await self._run(connection, call))
+                step = steps.send(
+                    await (self._run(connection, step) if isinstance(step, Call) else step)
+                )
         except StopIteration as end:
             return end.value
 
@@ -252,16 +266,6 @@ class AsyncUser:
         keys = (lambda _: key) if isinstance(key, bytes) else key
         return type(self)(self.memos._bound_by(lambda: calls.open_key(self, keys)), self.user)
 
-    async def create_user_key(self, key: bytes) -> int:
-        """Make the user's key, wrapped with `key` (32 random bytes that are kept elsewhere: without
-        them nobody reads these memories again); returns how many versions of restricted memories
-        were there to be encrypted."""
-        return await self.memos._execute_steps(calls.masked(self, UserCalls.create_user_key, key))
-
-    async def rotate_user_key(self, old: bytes, new: bytes) -> None:
-        """Wrap the user's key with `new` instead of `old`; no memory is written."""
-        await self.memos._execute_steps(calls.masked(self, UserCalls.rotate_user_key, old, new))
-
     def with_agent(self, token: str) -> Self:
         """The same user's memory, as the agent that register_agent gave this token."""
         return type(self)(self.memos._bound_by(calls.use_agent(self.user, token)), self.user)
@@ -311,6 +315,10 @@ class AsyncUser:
     update_settings = awaited(UserCalls.update_settings)
     find_identifiers = awaited(UserCalls.find_identifiers)
     mask_identifiers = awaited(UserCalls.mask_identifiers)
+    key_mask = awaited(UserCalls.key_mask)
+    use_key = awaited_masked(UserCalls.use_key)
+    create_user_key = awaited_masked(UserCalls.create_user_key)
+    rotate_user_key = awaited_masked(UserCalls.rotate_user_key)
     encrypt_restricted = awaited(UserCalls.encrypt_restricted)
     key_status = awaited(UserCalls.key_status)
     quarantine_memories = awaited(UserCalls.quarantine_memories)

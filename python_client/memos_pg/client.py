@@ -46,6 +46,18 @@ def executed(build: Callable[Concatenate[Any, P], Call[T]]) -> Callable[Concaten
     return method
 
 
+def executed_masked(
+    build: Callable[Concatenate[Any, P], Call[T]],
+) -> Callable[Concatenate[Any, P], T]:
+    """A method that executes the call which `build` describes, with its keys masked."""
+
+    @functools.wraps(build)
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.memos._execute_steps(calls.masked(self, build, *args, **kwargs))
+
+    return method
+
+
 class MemOS:
     """memOS in one database, over a connection pool of its own or the caller's connection.
 
@@ -253,16 +265,6 @@ class User:
         keys = (lambda _: key) if isinstance(key, bytes) else key
         return type(self)(self.memos._bound_by(lambda: calls.open_key(self, keys)), self.user)
 
-    def create_user_key(self, key: bytes) -> int:
-        """Make the user's key, wrapped with `key` (32 random bytes that are kept elsewhere: without
-        them nobody reads these memories again); returns how many versions of restricted memories
-        were there to be encrypted."""
-        return self.memos._execute_steps(calls.masked(self, UserCalls.create_user_key, key))
-
-    def rotate_user_key(self, old: bytes, new: bytes) -> None:
-        """Wrap the user's key with `new` instead of `old`; no memory is written."""
-        self.memos._execute_steps(calls.masked(self, UserCalls.rotate_user_key, old, new))
-
     def with_agent(self, token: str) -> Self:
         """The same user's memory, as the agent that register_agent gave this token."""
         return type(self)(self.memos._bound_by(calls.use_agent(self.user, token)), self.user)
@@ -312,6 +314,10 @@ class User:
     update_settings = executed(UserCalls.update_settings)
     find_identifiers = executed(UserCalls.find_identifiers)
     mask_identifiers = executed(UserCalls.mask_identifiers)
+    key_mask = executed(UserCalls.key_mask)
+    use_key = executed_masked(UserCalls.use_key)
+    create_user_key = executed_masked(UserCalls.create_user_key)
+    rotate_user_key = executed_masked(UserCalls.rotate_user_key)
     encrypt_restricted = executed(UserCalls.encrypt_restricted)
     key_status = executed(UserCalls.key_status)
     quarantine_memories = executed(UserCalls.quarantine_memories)

@@ -43,7 +43,7 @@ class BadArgument(MemOSError):
 
 
 class NotYours(MemOSError):
-    """MO403: the session is bound to another user."""
+    """MO403: the session is bound to another user, or the user's key is not at hand."""
 
     sqlstate = "MO403"
 

@@ -7,14 +7,15 @@ import hmac
 import os
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import UUID
 
 from memos_pg.errors import BadArgument, Conflict, NotFound
 
-#: Knows the key of a user, 32 bytes, or None where the user has none.
-KeyProvider = Callable[[UUID], bytes | None]
+#: Knows the key of a user, 32 bytes, or None where the user has none. It is asked while a
+#: connection is held: let it answer fast. The asynchronous client also takes a coroutine function.
+KeyProvider = Callable[[UUID], bytes | Awaitable[bytes | None] | None]
 #: What stands in place of an encrypted content whose key is not at hand.
 LOCKED = "[memos: encrypted, the key is not at hand]"
 

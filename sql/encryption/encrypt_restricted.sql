@@ -61,6 +61,16 @@ begin
     set before = c.before - v.hidden, after = c.after - v.hidden
     from (select '{metadata,content_hash,keywords,tags,context}'::text[] as hidden) as v
     where c.user_id = p_user_id and c.memory_id = any (p_memory_ids) and c.target in ('memory', 'note');
+    -- The reason of a rule names the words that memories share.
+    update memos_private.memory_evolution as e
+    set reason = null
+    where e.user_id = p_user_id and e.reason is not null and (
+        e.memory_id = any (p_memory_ids) or exists (
+            select from memos_private.evolution_change as c
+            where c.user_id = p_user_id and c.evolution_id = e.evolution_id
+                and c.memory_id = any (p_memory_ids)
+        )
+    );
     update memos_private.memory_history as h
     set content = memos_private.seal(p_user_id, h.memory_id, h.content, h.metadata, p_key),
         content_hash = memos_private.sealed_hash(h.content, p_key), metadata = '{}', lexemes = '{}',

@@ -16,9 +16,10 @@ begin
         delete from memos_private.key_command;
         return;
     end if;
-    if case when array_ndims(p_argv) = 1 then p_argv[1] not like '/%' or array_position(p_argv, null) > 0
-        else true end
-    then
+    if (
+        case when array_ndims(p_argv) = 1 then p_argv[1] not like '/%' or array_position(p_argv, null) > 0
+            else true end
+    ) then
         perform memos_private.refuse_argument(
             'p_argv', left(format('it is %s', p_argv), 200),
             'the absolute path of a program and its first arguments, or null for no command'

@@ -272,7 +272,7 @@ as $body$
 begin
     return query
     select memos_private.setting('restricted_encryption'), memos_private.has_key_command(),
-        count(*) filter (where k.destroyed_at is null), count(k.destroyed_at),
+        count(k.key_id) filter (where k.destroyed_at is null), count(k.destroyed_at),
         v.encrypted, v.in_clear, v.in_clear_with_key
     from (
         select count(*) filter (where memos_private.is_sealed(m.content)) as encrypted,

@@ -92,7 +92,9 @@ begin
     end if;
     v_ids := memos_private.hot_memory_ids(p_user_id);
     for v_row in
-        select m.memory_id, memos_private.estimate_tokens(m.content) as tokens
+        select m.memory_id, memos_private.estimate_tokens(memos_private.revealed_content(
+                p_user_id, m.memory_id, m.content, (select memos_private.opened_key(p_user_id))
+            )) as tokens
         from memos_private.memory as m
         left join memos_private.memory_usage as u on u.user_id = p_user_id and u.memory_id = m.memory_id
         where m.user_id = p_user_id and m.memory_id = any (v_ids) and (m.pinned or m.tier = 'hot')
@@ -114,7 +116,10 @@ begin
         memos_private.revealed_metadata(
             p_user_id, m.memory_id, m.content, m.metadata, (select memos_private.opened_key(p_user_id))
         ), m.importance,
-        m.pinned, coalesce(u.uses, 0), u.last_used_at, memos_private.estimate_tokens(m.content)
+        m.pinned, coalesce(u.uses, 0), u.last_used_at,
+        memos_private.estimate_tokens(memos_private.revealed_content(
+            p_user_id, m.memory_id, m.content, (select memos_private.opened_key(p_user_id))
+        ))
     from unnest(v_fitting) with ordinality as f (memory_id, place)
     join memos_private.memory as m on m.user_id = p_user_id and m.memory_id = f.memory_id
     left join memos_private.memory_usage as u on u.user_id = p_user_id and u.memory_id = m.memory_id

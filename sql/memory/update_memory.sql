@@ -42,7 +42,7 @@ begin
     -- Before the row, as all writers do: registering a model waits for writers, not the other way round.
     perform memos_private.share_embedding_models();
     perform memos_private.share_contents(p_user_id);
-    if p_changes ?| array['content', 'language'] then
+    if p_changes ?| array['content', 'language', 'privacy_level'] then
         perform memos_private.lock_postings(p_user_id);
     end if;
     perform memos_private.lock_user_key(p_user_id);

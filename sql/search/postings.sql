@@ -221,7 +221,9 @@ begin
     into v_old, v_new
     from old_rows as o
     join new_rows as n using (user_id, memory_id)
-    where (o.language, o.content) is distinct from (n.language, n.content);
+    where (o.language, o.content) is distinct from (n.language, n.content)
+        -- Encrypted anew, it has no more lexemes than before.
+        and not (memos_private.is_sealed(o.content) and memos_private.is_sealed(n.content));
     if v_old is not null then
         perform memos_private.unpost_texts(v_old);
         perform memos_private.post_texts(v_new);

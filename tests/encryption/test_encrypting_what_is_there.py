@@ -63,6 +63,7 @@ def fill(database: Database, user: UUID) -> dict[str, UUID]:
             admin.execute("call memos_admin.embed_pending()")
             admin.execute("call memos_admin.link_similar()")
             admin.execute("call memos_admin.make_notes()")
+        assert rows(app, "memos.evolve_memory", user, ids["like 2"])[0][0]
         rows(
             app,
             "memos.update_memory",
@@ -95,6 +96,7 @@ def test_every_trace_goes(database: Database, user: UUID) -> None:
         "memory", "memory_history", "memory_cold", "embedding", "embedding_cold",
         "embedding_history", "embedding_queue", "memory_link", "memory_note", "fact",
         "fact_history", "cache_entry", "consolidation_action",
+        "memory_evolution", "evolution_change",
     ):  # fmt: skip
         assert before[f"memos_private.{table}"], f"nothing in {table}: the test tests nothing"
     assert "zzsecret" in everything(database)
@@ -171,6 +173,18 @@ def test_not_on_an_old_snapshot(app: Connection, user: UUID) -> None:
         create = "select memos.create_user_key(%s, %s)"
         assert sqlstate_of(app, create, user, key()) == "MO409"
     assert rows(app, "memos.key_status", user) == [(None, None, None, None, False, 0, 0)]
+
+
+def test_nothing_to_tell(database: Database, user: UUID) -> None:
+    with database.connect("memos_admin") as admin, database.connect("memos_app") as app:
+        status = "memos_admin.encryption_status"
+        assert rows(admin, status) == [("when_keyed", False, 0, 0, 0, 0, 0)]
+        tell(app, user, "in clear")
+        assert rows(admin, status) == [("when_keyed", False, 0, 0, 0, 1, 0)]
+        keyed(app, user)
+        assert rows(admin, status) == [("when_keyed", False, 1, 0, 1, 0, 0)]
+        value(admin, "memos_admin.destroy_user_key", user)
+        assert rows(admin, status) == [("when_keyed", False, 0, 1, 1, 0, 0)]
 
 
 def test_nobody_elses(app: Connection, user: UUID) -> None:

@@ -127,6 +127,9 @@ def test_on_a_callers_connection(module_database: Database) -> None:
         connection.commit()
         carol.with_key(key).add_memory("mine", privacy_level="restricted")
         connection.commit()
+        carol.use_key(key)
+        assert carol.list_memories()[0].content == "mine"
+        connection.commit()
         assert carol.list_memories()[0].content == LOCKED
         assert carol.with_key(key).list_memories()[0].content == "mine"
         connection.rollback()
@@ -158,6 +161,12 @@ def test_asynchronously(module_database: Database, store: FileKeystore) -> None:
             store.finish_rotation(user_id)
             shut = (await dave.list_memories())[0].content
             opened = (await dave.with_key(new).list_memories())[0].content
+
+            async def ask(_: UUID) -> bytes:
+                await asyncio.sleep(0)
+                return new
+
+            assert (await dave.with_key(ask).list_memories())[0].content == opened
             return shut, opened, (await keyed.list_memories())[0].content
 
     assert asyncio.run(run()) == (LOCKED, "mine", "mine")

@@ -164,7 +164,8 @@ def test_found_beside_what_is_found(app: Connection, user: UUID, wrapping: bytes
         assert [row[3] for row in budget] == ["we spoke of the weather", "and of pills"]
         assert rows(app, "memos.search_memories", user, "pills") == []
         rows(app, "memos.pin_memory", user, hidden)
-        assert [row[3] for row in rows(app, "memos.hot_memories", user)] == ["and of pills"]
+        hot = rows(app, "memos.hot_memories", user, p_token_budget=10)
+        assert [(row[3], row[11]) for row in hot] == [("and of pills", 3)]
     assert [row[3] for row in rows(app, "memos.hot_memories", user)] == [LOCKED]
     assert rows(app, "memos.replay_search", user, found[0][12])[1][3] == LOCKED
 

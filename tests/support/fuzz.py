@@ -74,6 +74,8 @@ SETTINGS = [
     "plan_cache_mode",
     "memos.context",
     "memos.user_id",
+    "memos.user_key",
+    "memos.key_mask",
     "memos.purpose",
     "memos.role",
     "session_replication_role",

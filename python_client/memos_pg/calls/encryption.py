@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,19 +40,21 @@ class EncryptionStatus:
 
 
 class EncryptionCalls:
-    """Encryption of what is restricted. Keys go masked: the clients' methods see to it."""
+    """Encryption of what is restricted. The clients' methods mask the keys on their way."""
 
     def key_mask(self) -> Call[bytes]:
         """A mask for the keys of this transaction."""
         return call("memos.key_mask", scalar(bytes), user=self.user)
 
     def use_key(self, key: bytes, *, local: bool | None = None) -> Call[None]:
-        """Open the user's restricted memories until the transaction ends."""
+        """Open the user's restricted memories until the transaction ends, or the session if not
+        `local`. On a caller's connection: a pool's is gone when this returns (see with_key)."""
         return call("memos.use_key", NOTHING, user=self.user, key=key, local=local)
 
     def create_user_key(self, key: bytes) -> Call[int]:
-        """Make the user's key, wrapped with `key` (32 bytes); returns how many versions of
-        restricted memories were there to be encrypted."""
+        """Make the user's key, wrapped with `key` (32 random bytes that are kept elsewhere: without
+        them nobody reads these memories again); returns how many versions of restricted memories
+        were there to be encrypted."""
         return call("memos.create_user_key", scalar(int), user=self.user, key=key)
 
     def rotate_user_key(self, old: bytes, new: bytes) -> Call[None]:
@@ -90,18 +92,25 @@ class EncryptionAdminCalls:
         )
 
 
-#: Calls that depend on each other's results, made in one transaction.
-Steps = Generator[Call[Any], Any, Any]
+#: Calls that depend on each other's results, made in one transaction, and what is to be awaited.
+Steps = Generator[Call[Any] | Awaitable[Any], Any, Any]
 
 
-def masked(user: Any, build: Callable[..., Call[Any]], *keys: bytes) -> Steps:
-    """A call with keys, masked."""
+def masked(user: Any, build: Callable[..., Call[Any]], *args: Any, **kwargs: Any) -> Steps:
+    """A call with keys, which are its arguments of bytes, masked."""
     mask = yield EncryptionCalls.key_mask(user)
-    return (yield build(user, *(mask_key(mask, key) for key in keys)))
+
+    def hide(value: Any) -> Any:
+        return mask_key(mask, value) if isinstance(value, bytes) else value
+
+    hidden = {name: hide(value) for name, value in kwargs.items()}
+    return (yield build(user, *map(hide, args), **hidden))
 
 
 def open_key(user: Any, keys: KeyProvider) -> Steps:
     """Open the memories of a user whose key `keys` knows."""
     key = keys(user_uuid(user.user))
+    if isinstance(key, Awaitable):
+        key = yield key
     if key is not None:
         yield from masked(user, EncryptionCalls.use_key, key)
