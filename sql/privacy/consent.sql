@@ -10,17 +10,22 @@ as $body$
 declare
     v_until timestamptz;
 begin
-    select p.allowed_until into v_until
-    from memos_private.permission as p
-    where p.user_id = p_user_id and p.operation = p_operation and p.audience = p_audience;
-    if v_until > statement_timestamp() then
-        return;
-    end if;
-    if v_until is not null or exists (
-        select from memos_private.consent_type as t
-        where t.required and t.operation = p_operation and coalesce(t.audience, '') = p_audience
-            and t.kinds is null
-    ) then
+    -- What nobody has decided is allowed, unless its type is required.
+    v_until := coalesce(
+        (
+            select p.allowed_until
+            from memos_private.permission as p
+            where p.user_id = p_user_id and p.operation = p_operation and p.audience = p_audience
+        ),
+        (
+            select min('-infinity'::timestamptz)
+            from memos_private.consent_type as t
+            where t.required and t.operation = p_operation and coalesce(t.audience, '') = p_audience
+                and t.kinds is null
+        ),
+        'infinity'
+    );
+    if v_until <= statement_timestamp() then
         perform memos_private.refuse_without_consent(p_user_id, p_operation, p_audience);
     end if;
 end
