@@ -171,7 +171,7 @@ stable
 set search_path = pg_catalog, public, pg_temp
 as $body$
 declare
-    c_sample constant int := 64;
+    c_sample constant int := 100;
     v_sample int := (4294967296 * least(c_sample / p_memories, 1) - 2147483649)::bigint;
     -- The fewer bits a code has, and the more of them there are, the more look alike.
     v_limit int := greatest(memos_private.setting('dense_rescored')::int, 2 * p_depth, p_memories / 200)
@@ -201,7 +201,7 @@ end
 $body$;
 comment on function memos_private.dense_by_codes is
     'The nearest by binary codes, then by their vectors: at least twice p_depth, more the more '
-    'memories and the fewer dimensions there are. Mean and deviation are of a fixed sample of 64.';
+    'memories and the fewer dimensions there are. Mean and deviation are of a fixed sample of 100.';
 
 create or replace function memos_private.dense_by_hnsw(
     p_user_id   uuid,
