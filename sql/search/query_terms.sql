@@ -275,6 +275,7 @@ returns memos_private.search_terms
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $body$
 declare
     v_query constant record := memos_private.parse_query(p_query);
