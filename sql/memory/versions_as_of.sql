@@ -12,6 +12,7 @@ returns table (memory_id uuid, version int, superseded_at timestamptz, valid_unt
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $body$
 #variable_conflict use_column
 declare

@@ -10,17 +10,22 @@ as $body$
 declare
     v_until timestamptz;
 begin
-    select p.allowed_until into v_until
-    from memos_private.permission as p
-    where p.user_id = p_user_id and p.operation = p_operation and p.audience = p_audience;
-    if found then
-        return v_until > statement_timestamp();
-    end if;
-    return not exists (
-        select from memos_private.consent_type as t
-        where t.required and t.operation = p_operation and coalesce(t.audience, '') = p_audience
-            and t.kinds is null
+    -- What nobody has decided is allowed, unless its type is required.
+    v_until := coalesce(
+        (
+            select p.allowed_until
+            from memos_private.permission as p
+            where p.user_id = p_user_id and p.operation = p_operation and p.audience = p_audience
+        ),
+        (
+            select min('-infinity'::timestamptz)
+            from memos_private.consent_type as t
+            where t.required and t.operation = p_operation and coalesce(t.audience, '') = p_audience
+                and t.kinds is null
+        ),
+        'infinity'
     );
+    return v_until > statement_timestamp();
 end
 $body$;
 comment on function memos_private.has_consent is

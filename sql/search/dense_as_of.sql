@@ -1,6 +1,7 @@
 -- A search of the past compares every vector that its versions had. What is in scope is asked by a hash of
 -- it for each row, and not the other way round: the planner takes an array for ten elements, and would look
--- ten thousand of them up one by one. An "or" keeps it from making a join of the question.
+-- ten thousand of them up one by one. An "or" keeps it from making a join of the question. Whose rows are
+-- scanned is always for the key to say, as in dense_exact.
 create or replace function memos_private.dense_as_of(
     p_user_id   uuid,
     p_model_id  smallint,
@@ -12,6 +13,7 @@ returns memos_private.lane
 language plpgsql
 stable
 set search_path = pg_catalog, public, pg_temp
+set enable_seqscan = off
 as $body$
 #variable_conflict use_column
 declare

@@ -171,7 +171,7 @@ stable
 set search_path = pg_catalog, public, pg_temp
 as $body$
 declare
-    c_sample constant int := 64;
+    c_sample constant int := 100;
     v_sample int := (4294967296 * least(c_sample / p_memories, 1) - 2147483649)::bigint;
     -- The fewer bits a code has, and the more of them there are, the more look alike.
     v_limit int := greatest(memos_private.setting('dense_rescored')::int, 2 * p_depth, p_memories / 200)
@@ -201,7 +201,7 @@ end
 $body$;
 comment on function memos_private.dense_by_codes is
     'The nearest by binary codes, then by their vectors: at least twice p_depth, more the more '
-    'memories and the fewer dimensions there are. Mean and deviation are of a fixed sample of 64.';
+    'memories and the fewer dimensions there are. Mean and deviation are of a fixed sample of 100.';
 
 create or replace function memos_private.dense_by_hnsw(
     p_user_id   uuid,
@@ -331,7 +331,8 @@ create or replace function memos_private.dense_candidates(
     p_embedding public.halfvec,
     p_scope     memos_private.version_key[],
     p_as_of     boolean,
-    p_depth     int
+    p_depth     int,
+    p_memories  double precision default null
 )
 returns memos_private.lane
 language plpgsql
@@ -339,18 +340,22 @@ stable
 set search_path = pg_catalog, public, pg_temp
 as $body$
 declare
-    v_memories double precision := coalesce(
-        (select sum(c.documents) from memos_private.corpus as c where c.user_id = p_user_id), 0
-    );
+    v_memories double precision := p_memories;
     v_ids uuid[];
-    -- Looking one memory up costs about as much as passing over eight.
-    v_by_key constant boolean := coalesce(cardinality(p_scope) < v_memories / 8, false);
+    v_by_key boolean := false;
     v_lane memos_private.lane;
 begin
     if p_as_of then
         return memos_private.dense_as_of(p_user_id, p_model_id, p_embedding, p_scope, p_depth);
     end if;
+    if v_memories is null then
+        v_memories := coalesce(
+            (select sum(c.documents) from memos_private.corpus as c where c.user_id = p_user_id), 0
+        );
+    end if;
     if p_scope is not null then
+        -- Looking one memory up costs about as much as passing over eight.
+        v_by_key := cardinality(p_scope) < v_memories / 8;
         v_ids := array(select s.memory_id from unnest(p_scope) as s);
         v_memories := least(v_memories, cardinality(v_ids));
     end if;
@@ -372,6 +377,6 @@ $body$;
 comment on function memos_private.dense_candidates is
     'The p_depth memories nearest to a vector of the model''s dimensions, by cosine similarity (-1 to 1) '
     'of their best passage. p_scope: only of these versions; null: of every current memory. p_as_of: the '
-    'scope holds superseded versions too. A small set is compared vector by vector, a larger one by codes '
+    'scope holds superseded versions too. p_memories: how many the user has, if the caller knows. A small set is compared vector by vector, a larger one by codes '
     'first, the memories of the largest users by a vector index where there is one (settings '
     'dense_exact_memories, dense_rescored, dense_hnsw_memories).';

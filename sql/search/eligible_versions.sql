@@ -33,6 +33,8 @@ returns memos_private.version_key[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+-- A user's rows are found by the key, whatever a plan from before there were others says.
+set enable_seqscan = off
 as $body$
 declare
     v_as_of constant boolean := p_valid_at is not null or p_recorded_at is not null;

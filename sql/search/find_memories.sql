@@ -36,18 +36,13 @@ declare
     v_as_of constant boolean := p_valid_at is not null or p_recorded_at is not null;
     v_cold boolean := false;
     v_cold_memories double precision := 0;
-    v_cold_postings memos_private.posting[];
     v_scope memos_private.version_key[];
     v_versions memos_private.version_key[];
     -- With a budget, a row that does not fit makes room for the next one.
     v_limit constant int := case when p_token_budget is null then p_limit else p_limit * 10 end;
     v_depth int;
-    v_documents double precision;
+    v_terms memos_private.search_terms;
     v_memories double precision;
-    v_length double precision;
-    v_lexemes text[];
-    v_idf double precision[];
-    v_terms int[];
     v_required uuid[];
     v_excluded uuid[];
     v_dense memos_private.lane;
@@ -74,17 +69,14 @@ begin
         end if;
     end if;
     if v_as_of then
-        v_documents := cardinality(v_scope);
-        v_lexemes := memos_private.query_terms_as_of(p_user_id, p_query, v_scope);
+        v_terms := memos_private.query_terms_as_of(p_user_id, p_query, v_scope);
     else
-        select t.documents, t.length, t.lexemes, t.idf, t.terms, t.cold
-        into v_documents, v_length, v_lexemes, v_idf, v_terms, v_cold_postings
-        from memos_private.query_terms(p_user_id, p_query, v_cold) as t;
+        v_terms := memos_private.query_terms(p_user_id, p_query, v_cold);
     end if;
     -- Deep lists are exact lists as long as a user's memories are few; later they cost more than ranks
     -- that far down count.
     v_depth := case
-        when p_fusion = 'rrf' and v_documents <= 2000 then greatest(1000, v_limit)
+        when p_fusion = 'rrf' and v_terms.documents <= 2000 then greatest(1000, v_limit)
         else greatest(100, v_limit * 2)
     end;
     if v_cold then
@@ -94,10 +86,11 @@ begin
                 and (v_scope is null or p.memory_id in (select s.memory_id from unnest(v_scope) as s))
         );
     end if;
-    v_memories := coalesce(cardinality(v_scope), v_documents) - v_cold_memories;
+    v_memories := coalesce(cardinality(v_scope), v_terms.documents) - v_cold_memories;
     if p_embedding is not null and p_weights.dense > 0 then
         v_dense := memos_private.dense_candidates(
-            p_user_id, p_model.model_id, p_embedding, v_scope, v_as_of, v_depth
+            p_user_id, p_model.model_id, p_embedding, v_scope, v_as_of, v_depth,
+            case when not v_cold then v_terms.documents end
         );
         if v_cold then
             v_dense := memos_private.merge_lanes(
@@ -107,16 +100,16 @@ begin
             );
         end if;
     end if;
-    if v_lexemes is not null and p_weights.lexical > 0 then
+    if v_terms.lexemes is not null and p_weights.lexical > 0 then
         v_lexical := memos_private.lexical_candidates(
-            p_user_id, v_lexemes, v_idf, v_length, greatest(v_memories, 1), v_scope, v_as_of, v_depth,
-            v_terms, v_required
+            p_user_id, v_terms.lexemes, v_terms.idf, v_terms.length, greatest(v_memories, 1), v_scope,
+            v_as_of, v_depth, v_terms.terms, v_required
         );
         if v_cold then
             v_lexical := memos_private.merge_lanes(
                 v_lexical, v_memories, memos_private.cold_lexical_lane(
-                    v_cold_postings, v_lexemes, v_idf, v_length, v_cold_memories, v_scope, v_depth, v_terms,
-                    v_required
+                    v_terms.cold, v_terms.lexemes, v_terms.idf, v_terms.length, v_cold_memories, v_scope,
+                    v_depth, v_terms.terms, v_required
                 ), v_cold_memories, v_depth
             );
         end if;
@@ -175,7 +168,7 @@ begin
             'lexical', case
                 when v_lexical.path is not null then null
                 when p_weights.lexical = 0 then 'its weight is 0'
-                when coalesce(v_documents, 0) = 0 then 'the user has no memories'
+                when coalesce(v_terms.documents, 0) = 0 then 'the user has no memories'
                 else 'the query has no word to look for, or stop words only' end,
             'graph', case when v_as_of and p_fusion = 'calibrated' then 'links are of now' end
         )));

@@ -197,10 +197,8 @@ declare
     v_dense_floor double precision;
     v_lexical_floor double precision;
     v_candidates memos_private.candidate[];
-    -- Uses are of now.
-    v_used constant boolean := p_weights.retention > 0 and not p_as_of and exists (
-        select from memos_private.memory_usage as u where u.user_id = p_user_id
-    );
+    v_used boolean;
+    v_linked boolean;
 begin
     if v_dense + v_lexical = 0 then
         return '{}';
@@ -214,38 +212,41 @@ begin
     v_lexical_floor := v_lexical * memos_private.standardise(
         memos_private.lane_floor(p_lexical, p_depth, 0), p_lexical.mean, p_lexical.deviation
     );
-    v_candidates := array(
-        select row(c.memory_id, c.dense + c.lexical, c.dense, c.lexical, 0, 0, 0, 0, 1, 1, 1)::memos_private.candidate
-        from (
-            select f.memory_id, coalesce(max(f.dense), v_dense_floor) as dense,
-                coalesce(max(f.lexical), v_lexical_floor) as lexical
+    -- Uses and links are of now.
+    select
+        array(
+            select row(c.memory_id, c.dense + c.lexical, c.dense, c.lexical, 0, 0, 0, 0, 1, 1, 1)::memos_private.candidate
             from (
-                select d.memory_id,
-                    v_dense * memos_private.standardise(d.score, p_dense.mean, p_dense.deviation) as dense,
-                    null::double precision as lexical
+                select memory_id,
+                    case when d.score is null then v_dense_floor
+                        else v_dense * memos_private.standardise(d.score, p_dense.mean, p_dense.deviation)
+                    end as dense,
+                    case when l.score is null then v_lexical_floor
+                        else v_lexical * memos_private.standardise(l.score, p_lexical.mean, p_lexical.deviation)
+                    end as lexical
                 from unnest(p_dense.memory_ids, p_dense.scores) as d (memory_id, score)
-                union all
-                select l.memory_id, null,
-                    v_lexical * memos_private.standardise(l.score, p_lexical.mean, p_lexical.deviation)
-                from unnest(p_lexical.memory_ids, p_lexical.scores) as l (memory_id, score)
-            ) as f
-            group by f.memory_id
-        ) as c
-        order by c.dense + c.lexical desc, c.memory_id
-        limit v_leaders * 2
-    );
-    if v_links > 0 and not p_as_of
-        and (
-            exists (
-                select from memos_private.memory_link as l
-                where l.user_id = p_user_id and l.origin <> 'automatic'
+                full join unnest(p_lexical.memory_ids, p_lexical.scores) as l (memory_id, score)
+                    using (memory_id)
+            ) as c
+            order by c.dense + c.lexical desc, c.memory_id
+            limit v_leaders * 2
+        ),
+        p_weights.retention > 0 and not p_as_of and exists (
+            select from memos_private.memory_usage as u where u.user_id = p_user_id
+        ),
+        v_links > 0 and not p_as_of
+            and (
+                exists (
+                    select from memos_private.memory_link as l
+                    where l.user_id = p_user_id and l.origin <> 'automatic'
+                )
+                or p_include_cold and exists (
+                    select from memos_private.memory_link_cold as l
+                    where l.user_id = p_user_id and l.origin <> 'automatic'
+                )
             )
-            or p_include_cold and exists (
-                select from memos_private.memory_link_cold as l
-                where l.user_id = p_user_id and l.origin <> 'automatic'
-            )
-        )
-    then
+    into v_candidates, v_used, v_linked;
+    if v_linked then
         v_candidates := memos_private.follow_links(
             p_user_id, v_candidates, v_links, v_dense_floor, v_lexical_floor, p_scope, v_leaders * 2,
             p_include_cold
@@ -257,7 +258,7 @@ begin
                 coalesce(c.lexical, v_lexical_floor) as lexical, coalesce(c.graph, 0) as graph, n.context,
                 n.session_id, n.happened_at, n.importance
             from (
-                select s.memory_id, max(s.session_id) as session_id, max(s.happened_at) as happened_at,
+                select s.memory_id, max(s.session_id collate "C") as session_id, max(s.happened_at) as happened_at,
                     max(s.importance) as importance, sum(s.context) as context
                 from memos_private.surroundings(
                     p_user_id, v_candidates[:v_leaders], v_spread, p_scope, p_as_of, p_include_cold
@@ -270,7 +271,7 @@ begin
         parts as (
             select f.memory_id, f.dense, f.lexical, f.graph, f.context, f.happened_at, f.importance,
                 case when f.session_id is null then 0 else v_session * greatest(
-                    max(f.dense + f.lexical + f.graph + f.context) over (partition by f.session_id), 0
+                    max(f.dense + f.lexical + f.graph + f.context) over (partition by f.session_id collate "C"), 0
                 ) end as session,
                 2 * p_weights.time * memos_private.period_overlap(p_period, f.happened_at) as time,
                 case when v_used then coalesce((

@@ -1,5 +1,5 @@
 -- Words of the past: what is current is asked of the inverted index, the rest of the lexemes that history
--- and cold storage keep. What is in scope is asked as in dense_as_of.
+-- and cold storage keep. What is in scope is asked, and by which plan, as in dense_as_of.
 create or replace function memos_private.postings_as_of(
     p_user_id uuid, p_lexemes text[], p_scope memos_private.version_key[]
 )
@@ -7,6 +7,7 @@ returns table (memory_id uuid, lexeme text, frequency int, length double precisi
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $body$
 #variable_conflict use_column
 begin
@@ -51,6 +52,7 @@ returns double precision
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $body$
 declare
     v_current bigint := (select count(*) from unnest(p_scope) as s where s.superseded_at is null);
@@ -142,6 +144,7 @@ returns table (lexeme text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $body$
 #variable_conflict use_column
 begin

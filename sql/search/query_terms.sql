@@ -171,17 +171,13 @@ comment on function memos_private.cold_postings is
 create or replace function memos_private.query_terms(
     p_user_id uuid, p_query text, p_include_cold boolean default false
 )
-returns table (
-    documents double precision, length double precision, lexemes text[], idf double precision[],
-    terms int[], cold memos_private.posting[]
-)
+returns memos_private.search_terms
 language plpgsql
 stable
-rows 1
 set search_path = pg_catalog, pg_temp
 as $body$
-#variable_conflict use_column
 declare
+    v_terms memos_private.search_terms;
     v_query constant record := memos_private.parse_query(p_query);
     v_spelling constant record := memos_private.spell_query(p_user_id, v_query.words);
     v_languages regconfig[];
@@ -190,12 +186,12 @@ declare
     v_group record;
 begin
     select sum(c.documents), sum(c.tokens) / nullif(sum(c.documents), 0), array_agg(distinct c.language)
-    into documents, length, v_languages
+    into v_terms.documents, v_terms.length, v_languages
     from memos_private.corpus as c
     where c.user_id = p_user_id;
     if p_include_cold then
         select sum(c.documents), sum(c.tokens) / nullif(sum(c.documents), 0), array_agg(distinct c.language)
-        into documents, length, v_languages
+        into v_terms.documents, v_terms.length, v_languages
         from (
             select c.documents, c.tokens, c.language
             from memos_private.corpus as c
@@ -218,7 +214,7 @@ begin
         );
     end if;
     if p_include_cold then
-        cold := memos_private.cold_postings(p_user_id, v_words, array(
+        v_terms.cold := memos_private.cold_postings(p_user_id, v_words, array(
             select distinct memos_private.prefix_stem(g.language, p.prefix)
             from unnest(v_languages) as g (language)
             cross join unnest(v_query.prefixes) as p (prefix)
@@ -226,8 +222,8 @@ begin
     end if;
     if v_words <> '{}' then
         select coalesce(array_agg(t.lexeme), '{}'),
-            coalesce(array_agg(memos_private.bm25_idf(documents, t.memories)), '{}')
-        into lexemes, idf
+            coalesce(array_agg(memos_private.bm25_idf(v_terms.documents, t.memories)), '{}')
+        into v_terms.lexemes, v_terms.idf
         from (
             -- Null, and so the last, where no memory has it.
             select w.lexeme, nullif(coalesce((
@@ -235,7 +231,7 @@ begin
                     from memos_private.posting as p
                     where p.user_id = p_user_id and p.lexeme = w.lexeme collate "C"
                 ), 0) + coalesce((
-                    select sum(cardinality(p.memory_ids)) from unnest(cold) as p where p.lexeme = w.lexeme
+                    select sum(cardinality(p.memory_ids)) from unnest(v_terms.cold) as p where p.lexeme = w.lexeme
                 ), 0), 0) as memories
             from unnest(v_words) as w (lexeme)
             order by memories, w.lexeme
@@ -245,9 +241,9 @@ begin
     end if;
     if v_spelling.joined is not null then
         -- A whole code is worth as much as all of its parts: more than some of them in a shorter text.
-        idf := array(
+        v_terms.idf := array(
             select t.idf * coalesce(max(j.parts), 1)
-            from unnest(lexemes, idf) with ordinality as t (lexeme, idf, place)
+            from unnest(v_terms.lexemes, v_terms.idf) with ordinality as t (lexeme, idf, place)
             left join unnest(v_spelling.joined, v_spelling.parts) as j (word, parts)
                 on j.word = t.lexeme
             group by t.place, t.idf
@@ -255,31 +251,31 @@ begin
         );
     end if;
     foreach v_prefix in array coalesce(v_query.prefixes, '{}') loop
-        exit when documents is null;
-        v_group := memos_private.prefix_lexemes(p_user_id, v_languages, documents, v_prefix, cold);
-        lexemes := coalesce(lexemes, '{}');
-        terms := coalesce(terms, array(select generate_subscripts(lexemes, 1)))
-            || array_fill(-cardinality(lexemes), array[cardinality(v_group.lexemes)]);
-        lexemes := lexemes || v_group.lexemes;
-        idf := idf || array_fill(v_group.idf, array[cardinality(v_group.lexemes)]);
+        exit when v_terms.documents is null;
+        v_group := memos_private.prefix_lexemes(
+            p_user_id, v_languages, v_terms.documents, v_prefix, v_terms.cold
+        );
+        v_terms.lexemes := coalesce(v_terms.lexemes, '{}');
+        v_terms.terms := coalesce(v_terms.terms, array(select generate_subscripts(v_terms.lexemes, 1)))
+            || array_fill(-cardinality(v_terms.lexemes), array[cardinality(v_group.lexemes)]);
+        v_terms.lexemes := v_terms.lexemes || v_group.lexemes;
+        v_terms.idf := v_terms.idf || array_fill(v_group.idf, array[cardinality(v_group.lexemes)]);
     end loop;
-    return next;
+    return v_terms;
 end
 $body$;
 comment on function memos_private.query_terms is
-    'What a word search needs first: number and mean length of a user''s memories, the lexemes of the '
-    'query in every language they are in (null when it has none), and how rare each is. Of more than 64 '
-    'lexemes the rarest count; those that no memory has are left out. terms: for a query with prefixes, '
-    'equal for lexemes that count as one, else null. p_include_cold: '
-    'statistics over the cold memories too, and cold: the postings of theirs.';
+    'What a word search needs first. Of more than 64 lexemes the rarest count; those that no memory has are '
+    'left out. p_include_cold: statistics over the cold memories too.';
 
 create or replace function memos_private.query_terms_as_of(
     p_user_id uuid, p_query text, p_scope memos_private.version_key[]
 )
-returns text[]
+returns memos_private.search_terms
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $body$
 declare
     v_query constant record := memos_private.parse_query(p_query);
@@ -293,32 +289,33 @@ declare
                 from unnest(p_scope) as s
             ))
     );
-    v_lexemes text[];
+    v_terms memos_private.search_terms;
 begin
-    v_lexemes := (
+    v_terms.documents := cardinality(p_scope);
+    v_terms.lexemes := (
         select array_agg(distinct l.lexeme)
         from unnest(v_languages) as g (language)
         cross join lateral memos_private.lexemes(g.language, v_text) as l
     );
     if v_query.prefixes <> '{}' then
-        v_lexemes := v_lexemes || array(
+        v_terms.lexemes := v_terms.lexemes || array(
             select e.lexeme
             from memos_private.lexemes_as_of(p_user_id, array(
                 select memos_private.prefix_stem(g.language, p.prefix)
                 from unnest(v_languages) as g (language)
                 cross join unnest(v_query.prefixes) as p (prefix)
             ), p_scope) as e
-            where e.lexeme <> all (coalesce(v_lexemes, '{}'))
+            where e.lexeme <> all (coalesce(v_terms.lexemes, '{}'))
             order by e.lexeme
             limit 64
         );
     end if;
-    return v_lexemes;
+    return v_terms;
 end
 $body$;
 comment on function memos_private.query_terms_as_of is
-    'The lexemes of a query in every language of those versions; null when it has none. At most 64 for '
-    'its prefixes, each of which counts as a lexeme of its own.';
+    'The lexemes of a query in every language of those versions. At most 64 for its prefixes, each of which '
+    'counts as a lexeme of its own. How rare they are is for the lane to say.';
 
 create or replace function memos_private.query_conditions(
     p_user_id uuid, p_query text, p_scope memos_private.version_key[], p_as_of boolean,

@@ -187,10 +187,14 @@ def plans(crowd: Crowd, name: str, scope: list[UUID] | None = None) -> list[dict
 
 
 def test_codes_are_read_from_the_key_alone(crowd: Crowd) -> None:
-    """Under row-level security, too: an index-only scan of all codes, then a few vectors."""
-    scan, rescored = sorted(plans(crowd, "large"), key=lambda node: -node["Actual Rows"])
-    assert (scan["Node Type"], scan["Index Name"]) == ("Index Only Scan", "embedding_pkey")
-    assert (scan["Actual Rows"], scan["Heap Fetches"]) == (SIZES["large"], 0)
+    """Under row-level security, too: index-only scans of a few codes and of all, then a few vectors."""
+    rescored, scan, first = plans(crowd, "large")
+    for codes in (first, scan):
+        assert (codes["Node Type"], codes["Index Name"]) == ("Index Only Scan", "embedding_pkey")
+        assert codes["Heap Fetches"] == 0
+    assert first["Actual Rows"] == 512
+    assert scan["Actual Rows"] + scan["Rows Removed by Filter"] == SIZES["large"]
+    assert scan["Actual Rows"] < SIZES["large"] / 2
     assert (rescored["Node Type"], rescored["Index Name"]) == ("Index Scan", "embedding_pkey")
     assert rescored["Actual Rows"] < 1_000
     (small,) = plans(crowd, "small")
@@ -262,3 +266,32 @@ def test_vectors_stored_before_the_codes_get_theirs(database: Database) -> None:
     assert database.value("select embedding::text from memos_private.embedding") == "[1,-2,3]"
     migrate(database.dsn)
     assert database.value("select code::text from memos_private.embedding") == "101"
+
+
+@pytest.mark.parametrize("first_are_near", [True, False])
+def test_the_nearest_codes_are_found_whatever_the_first_ones_are_like(
+    crowd: Crowd, first_are_near: bool
+) -> None:
+    """The first 512 say how far is too far; when they mislead, all codes are looked at."""
+    rng = np.random.default_rng(7)
+    size, limit = 2_000, 20
+    name = f"first ones near: {first_are_near}"
+    question = rng.standard_normal(DIMENSIONS)
+    vectors = rng.standard_normal((size, DIMENSIONS))
+    near = slice(0, 15) if first_are_near else slice(size - 15, size)
+    vectors[near] += question
+    ids = sorted(uuid.uuid4() for _ in range(size))
+    differing = ((vectors > 0) != (question > 0)).sum(axis=1)
+    with crowd.owner.transaction(force_rollback=True):
+        crowd.owner.execute("reset role; set local session_replication_role = replica")
+        store(crowd.owner, name, ids, vectors)
+        crowd.owner.execute("set local role memos_owner")
+        crowd.owner.execute("select set_config('memos.user_id', %s, true)", [str(user_id(name))])
+        (found,) = crowd.owner.execute(
+            "select memos_private.nearest_codes(%s, 1::smallint, public.binary_quantize(%s::public"
+            f".halfvec({DIMENSIONS})), null, false, %s, -2147483648, %s)",
+            [user_id(name), literal(question), size, limit],
+        ).fetchone()
+    assert len(set(found)) == limit
+    bits = dict(zip(ids, differing, strict=True))
+    assert sorted(bits[memory] for memory in found) == sorted(differing)[:limit]

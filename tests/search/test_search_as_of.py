@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 from uuid import UUID
 
 import pytest
-from memory_support import Connection, add, failure, now, rows, value, vector
+from memory_support import Connection, add, failure, now, rows, value, vector, vectors
 from support.postgres import Database
 
 OLD, NEW = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]
@@ -226,3 +227,51 @@ def test_times_without_end_are_times_to_search_as_of(app: Connection, user: UUID
         for query in ("kiwi", "kiwi last year, in May"):
             hits = rows(app, "memos.search_memories", user, query, **named)
             assert [hit[1] for hit in hits] == found, named
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_search_of_the_past_is_the_search_of_then(
+    app: Connection, user: UUID, seed: int
+) -> None:
+    """Random histories in two languages and three sessions: few and many have changed since."""
+    chance = random.Random(seed)
+    words = "kiwi fjord tundra lynx vodka gecko Häuser houses running Rennen".split()
+
+    def memory() -> dict[str, Any]:
+        return {
+            "content": " ".join(chance.choices(words, k=chance.randint(1, 30))),
+            "session_id": chance.choice(["a", "b", "c", None]),
+            "position": chance.randint(1, 9),
+            "language": chance.choice(["english", "german"]),
+            "tags": chance.sample(["x", "y"], k=chance.randint(0, 2)),
+        }
+
+    def search(**named: Any) -> list[tuple[Any, ...]]:
+        return [
+            (hit[1], hit[2], hit[3], pytest.approx(hit[4], rel=1e-9))
+            for arguments in ({}, {"p_fusion": "rrf"}, {"p_weights": {"dense": 0}})
+            for hit in rows(
+                app, "memos.search_memories", user, "house lynx kiwi run",
+                p_embedding=vector(0.5, 1, 2), p_now="2026-01-01Z", p_limit=15,
+                **arguments, **named,
+            )
+        ]  # fmt: skip
+
+    living: list[UUID] = []
+    seen = []
+    for count in (20, 1, 1, 40):
+        memories = [memory() for _ in range(count)]
+        coordinates = [[chance.gauss(0, 1) for _ in range(3)] for _ in memories]
+        added = rows(app, "memos.add_memories", user, memories, p_embeddings=vectors(*coordinates))
+        living += [row[1] for row in added if row[2]]
+        for number in range(2):
+            change = memory()
+            change["content"] += f" in year {count} month {number}"
+            value(app, "memos.update_memory", user, chance.choice(living), change)
+            gone = chance.choice(living)
+            value(app, "memos.delete_memory", user, gone)
+            living.remove(gone)
+        seen.append((now(app), search()))
+    for then, found in seen:
+        assert found
+        assert search(p_recorded_at=then) == found
