@@ -13,7 +13,8 @@ drop function if exists memos_private.require_valid_cache_entry(
     boolean, real
 );
 
--- Nobody knows which of the entries that are there have copies: they go, and all copies with them.
+-- Nobody knows which of the entries that are there have copies: they go, all copies with them, and what is
+-- being filled, since marks have another form.
 do $$
 begin
     if not exists (
@@ -21,7 +22,7 @@ begin
         where attrelid = 'memos_private.cache_entry'::regclass and attname = 'copied'
     ) then
         truncate memos_private.cache_entry, memos_private.cache_tag, memos_private.cache_question,
-            memos_private.cache_usage;
+            memos_private.cache_usage, memos_private.cache_lease, memos_private.cache_mark;
         alter table memos_private.cache_entry
             add column copied boolean not null default false,
             add column has_question boolean not null default false;
@@ -32,6 +33,10 @@ $$;
 comment on column memos_private.cache_entry.copied is
     'Whether another process may hold a copy: only then does a notification tell of its end. Notifications '
     'take turns at commit, all of the server, so that those nobody needs would slow down every writer.';
+comment on column memos_private.cache_mark.mark is
+    'A tag; else, after a character U+0001, "*", "n" and a namespace, or "k" and the hash of a key.';
+comment on column memos_private.cache_mark.prefix is
+    'Of a tag: only in this namespace. Else: only of keys that begin with it.';
 comment on column memos_private.cache_entry.has_question is 'Whether cache_question has a row for it.';
 comment on column memos_private.cache_namespace.max_entries is
     'Of one user, and of the shared entries; above it the least recently used go, and up to a 64th more, so '
