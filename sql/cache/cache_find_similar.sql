@@ -74,7 +74,7 @@ begin
         v_owner := memos_private.shared_cache();
         perform set_config('memos.user_id', v_owner::text, true);
     end loop;
-    perform memos_private.count_cache(p_namespace, p_misses => 1);
+    perform memos_private.count_cache_event('misses', p_namespace);
     return query select null::jsonb, false, null::timestamptz, null::text, null::real;
 end
 $body$;

@@ -88,7 +88,7 @@ begin
     if not hit then
         value := null;
         expires_at := null;
-        perform memos_private.count_cache(p_namespace, p_misses => 1);
+        perform memos_private.count_cache_event('misses', p_namespace);
         return;
     end if;
     if v_is_due then

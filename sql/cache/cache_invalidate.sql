@@ -42,7 +42,7 @@ begin
 
     if p_key is not null then
         v_hash := (memos_private.cache_target(p_namespace, p_key, p_settings)).key_hash;
-        perform memos_private.mark_cache(v_owner, array['k:' || encode(v_hash, 'hex')]);
+        perform memos_private.mark_cache(v_owner, array[E'\1k' || encode(v_hash, 'hex')]);
         delete from memos_private.cache_entry as e where e.user_id = v_owner and e.key_hash = v_hash;
         get diagnostics v_count = row_count;
         perform memos_private.notify_cache(v_owner, array[v_hash]);
@@ -56,7 +56,7 @@ begin
             else p_prefix end;
     end if;
     perform memos_private.mark_cache(
-        v_owner, array[coalesce('n:' || p_namespace, '*')], v_prefix
+        v_owner, array[E'\1' || coalesce('n' || p_namespace, '*')], v_prefix
     );
     -- In one order, so that two at once do not wait for each other.
     perform from memos_private.cache_entry as e

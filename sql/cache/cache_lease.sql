@@ -92,7 +92,7 @@ begin
         -- Another one may have put it since the look, and given its lease back: look again.
     end loop;
     if p_lease = interval '0' or v_lease is not null then
-        perform memos_private.count_cache(p_namespace, p_misses => 1);
+        perform memos_private.count_cache_event('misses', p_namespace);
     end if;
     return query select null::jsonb, false, null::timestamptz, null::uuid, null::double precision,
         memos_private.cache_ident(v_own, v_hash), memos_private.cache_ident(v_own), v_lease, v_stale;

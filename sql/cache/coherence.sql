@@ -42,9 +42,7 @@ as $body$
     on conflict (user_id, mark, prefix) do update set xid = excluded.xid, noticed_at = null
 $body$;
 comment on function memos_private.mark_cache is
-    'Remembers that this transaction invalidates these: "*", "n:" and a namespace, "k:" and the hash of a '
-    'key in hexadecimal digits, "t:" and a tag, "t:", a namespace, ":" and a tag; with a prefix, only keys '
-    'that begin with it.';
+    'Remembers that this transaction invalidates these: tags, or what is_invalidated calls the rest.';
 
 create or replace function memos_private.is_invalidated(
     p_owner uuid, p_namespace text, p_key_hash bytea, p_key text, p_tags text[], p_seen pg_snapshot
@@ -55,14 +53,15 @@ stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $body$
-declare
-    v_marks constant text[] := array['*', 'n:' || p_namespace, 'k:' || encode(p_key_hash, 'hex')]
-        || array(select 't:' || t.tag from unnest(p_tags) as t (tag))
-        || array(select 't:' || p_namespace || ':' || t.tag from unnest(p_tags) as t (tag));
 begin
     return exists (
         select from memos_private.cache_mark as m
-        where m.user_id = p_owner and m.mark = any (v_marks) and starts_with(p_key, m.prefix)
+        where m.user_id = p_owner
+            and m.mark = any (
+                p_tags || array[E'\1*', E'\1n' || p_namespace, E'\1k' || encode(p_key_hash, 'hex')]
+            )
+            and case when starts_with(m.mark, E'\1') then starts_with(p_key, m.prefix)
+                else m.prefix in ('', p_namespace) end
             and not pg_visible_in_snapshot(m.xid, p_seen)
     );
 end
@@ -160,9 +159,7 @@ declare
     v_left bytea[] := '{}';
     v_count bigint := 0;
 begin
-    perform memos_private.mark_cache(
-        p_owner, array(select 't:' || coalesce(p_namespace || ':', '') || t.tag from unnest(p_tags) as t (tag))
-    );
+    perform memos_private.mark_cache(p_owner, p_tags, coalesce(p_namespace, ''));
     v_hashes := array(
         select distinct t.key_hash
         from memos_private.cache_tag as t

@@ -57,7 +57,7 @@ return set_config(
     false
 )::int;
 comment on function memos_private.next_cache_event is
-    'How many hits or fills this session has had, with this one; up to 16 and at multiples of 64 the caller '
+    'How many hits, misses or fills this session has had, with this one; up to 16 and at multiples of 64 the caller '
     'writes them down with write_cache_events.';
 
 create or replace function memos_private.write_cache_events(p_event text, p_namespace text, p_number int)
@@ -71,11 +71,12 @@ declare
 begin
     perform memos_private.count_cache(
         p_namespace, p_hits => case when p_event = 'hits' then v_count else 0 end,
+        p_misses => case when p_event = 'misses' then v_count else 0 end,
         p_fills => case when p_event = 'fills' then v_count else 0 end
     );
 end
 $body$;
-comment on function memos_private.write_cache_events is 'Writes down the hits or fills since the last time.';
+comment on function memos_private.write_cache_events is 'Writes down the hits, misses or fills since the last time.';
 
 create or replace function memos_private.count_cache_event(p_event text, p_namespace text)
 returns void
@@ -91,7 +92,7 @@ begin
     end if;
 end
 $body$;
-comment on function memos_private.count_cache_event is 'Counts a hit or a fill ("hits", "fills").';
+comment on function memos_private.count_cache_event is 'Counts one of "hits", "misses", "fills".';
 
 create or replace function memos_private.account_cache(
     p_owner uuid, p_namespace text, p_entries bigint, p_bytes bigint, out entries bigint, out bytes bigint

@@ -1,5 +1,22 @@
--- Embedding models put "open the valve" beside "close the valve" and "20 mg" beside "200 mg". What they
--- overlook is looked at here: numbers and units, dates, negation, names, quotations, opposites, order.
+-- Inflections only: a real stemmer makes one word of "university" and "universe", "import" and "important".
+create or replace function memos_private.word_root(p_word text)
+returns text
+language sql
+immutable
+return regexp_replace(regexp_replace(
+    case
+        when length(p_word) < 4 then p_word
+        when p_word ~ '(ss|us|is)$' then p_word
+        when p_word ~ 'ie[sd]$' then left(p_word, -3) || 'y'
+        when p_word ~ '..[aeiouy].*ing$' or p_word ~ '[aeiouy].*.ing$' then left(p_word, -3)
+        when p_word ~ '[aeiouy].*ed$' then left(p_word, -2)
+        when p_word ~ '[^s]s$' then left(p_word, -1)
+        else p_word
+    end,
+    '([^aeiouy])e?$', '\1'), '([b-df-hj-np-tv-z])\1$', '\1');
+comment on function memos_private.word_root is
+    'The same for a word and its inflections (boil, boils, boiled, boiling), and for hardly any others.';
+
 create or replace function memos_private.question_facts(p_text text)
 returns memos_private.question_facts
 language plpgsql
@@ -9,36 +26,64 @@ set plan_cache_mode = force_generic_plan
 as $body$
 declare
     v_text constant text := translate(normalize(p_text, nfkc), '’‘`“”„«»', '''''''""""""');
-    v_plain text := regexp_replace(
-        regexp_replace(lower(v_text), '\mcannot\M', 'can not', 'g'), 'n''t\M', ' not', 'g'
-    );
+    v_plain text := lower(v_text);
+    v_wording record;
     v_facts memos_private.question_facts;
 begin
-    -- What is said to the one who answers is no part of the question.
-    v_plain := regexp_replace(
-        v_plain,
-        '^\W*(please\W+)?((can|could|would|will) you\W+(please\W+)?)?'
-            || '(tell|show|explain|describe|help|give|teach)\M(\W+(to\W+)?(me|us)\M)?',
-        ''
-    );
+    for v_wording in
+        select w.pattern, w.plain
+        from (values
+            ('can(not|''t)\M', 'can not'), ('won''t\M', 'will not'), ('n''t\M', ' not'),
+            -- What is said to the one who answers is no part of the question.
+            ('^\W*(please\W+)?((can|could|would|will) you\W+(please\W+)?)?'
+                '(tell|show|explain|describe|help|give|teach|summari[sz]e)\M(\W+(to\W+)?(me|us)\M)?', ''),
+            -- "how tall" is a height, "how do I" a procedure.
+            ('\mhow (?!(do|does|did|can|could|should|would|might|must|is|are|was|were|will|has|have|had|to|i|you|'
+                'we|he|she|they|a|an|the)\M)', ''),
+            ('\mwhat(''s| is| are)( the)?( best| right)? (way|ways|procedure|method|steps)( of| for| to)\M',
+                'how'),
+            ('\mwhat (can|could|should) (i|you|we|one) do (to|about)\M', 'how'),
+            ('\m(how|where|when) (can|could|should|would|might)\M', '\1 do'),
+            ('\mwhere do i go to\M', 'where do i'),
+            ('\mhow (to|do (i|you|we|people|one))\M', 'how'),
+            ('\mis it possible( for me)? to\M', 'can i'),
+            ('\mwhat is the reason( that| why| for)?\M', 'why'),
+            ('(\mat )?\m(what|which) time\M', 'when')
+        ) as w (pattern, plain)
+    loop
+        v_plain := regexp_replace(v_plain, v_wording.pattern, v_wording.plain, 'g');
+    end loop;
     v_plain := regexp_replace(v_plain, '(^|[\s(])[-−](\d)', '\1minus \2', 'g');
+    -- Signs, too: C and C++, 3 + 4 and 3 - 4.
     v_facts.words := array(
         select m.found[1]
         from regexp_matches(
-            regexp_replace(v_plain, '''s?\M', '', 'g'), '([[:alpha:]]+|\d+)', 'g'
+            regexp_replace(v_plain, '''s?\M', '', 'g'),
+            '([[:alpha:]]+|\d+|[^[:alnum:][:space:]?.,!;:''"()-]+|(?<=\s)-(?=\s)|(?<!\S)\.(?=[[:alpha:]]))', 'g'
         ) with ordinality as m (found, place)
         order by m.place
     );
+    -- In the order in which they come: who calls whom.
     v_facts.content := array(
-        select distinct coalesce(same.meaning, s.stem)
-        from unnest(v_facts.words) as u (word)
-        cross join lateral unnest(ts_lexize('pg_catalog.english_stem', u.word)) as s (stem)
-        left join memos_private.question_word as same
-            on same.kind = 'synonym' and same.word in (u.word, s.stem)
-        where u.word ~ '..' and u.word !~ '\d' and not exists (
-            select from memos_private.question_word as w
-            where w.word = u.word and w.kind in ('opener', 'negation', 'number', 'unit')
-        )
+        select c.content
+        from (
+            select u.place, coalesce(
+                (
+                    select w.meaning
+                    from memos_private.question_word as w
+                    where w.kind in ('synonym', 'unit') and w.word in (u.word, r.root)
+                    order by w.kind, w.word <> u.word
+                    limit 1
+                ), r.root) as content
+            from unnest(v_facts.words) with ordinality as u (word, place)
+            cross join lateral (select memos_private.word_root(u.word) as root) as r
+            where u.word !~ '\d' and not exists (
+                select from memos_private.question_word as w
+                where w.word = u.word and w.kind in ('filler', 'negation', 'number')
+            )
+        ) as c
+        group by c.content
+        order by min(c.place)
     );
     -- 1,000 is 1000, 2.50 is 2.5, "20 mg" is one thing and "20" another.
     v_facts.numbers := array(
@@ -74,12 +119,12 @@ begin
             m.found[2] ~ '^[[:upper:]]'
             or m.found[2] ~ '[[:alpha:]]' and m.found[2] ~ '\d' and m.found[2] !~ '^\d+([.,]\d+)*[[:alpha:]]+$'
         )
-            and not exists (
+            and (m.found[2] ~ '^[[:upper:]]{2,}$' and v_text ~ '[[:lower:]]' or not exists (
                 select from memos_private.question_word as w
                 where w.word = lower(m.found[2]) and case length(m.found[2])
                     when 1 then w.word in ('i', 'a') and (w.word = 'i' or m.found[1] = '')
                     else w.kind <> 'opener' or m.found[1] = '' or m.found[1] ~ '[.?!:]' end
-            )
+            ))
         order by m.place
     );
     -- In the order in which they come: "show what is hidden" is not "hide what is shown".
@@ -88,7 +133,7 @@ begin
         from unnest(v_facts.words) with ordinality as u (word, place)
         join memos_private.question_word as w
             on w.word in (u.word, (ts_lexize('pg_catalog.english_stem', u.word))[1])
-        where w.kind not in ('number', 'unit', 'opener', 'negation', 'synonym')
+        where w.kind not in ('number', 'unit', 'opener', 'negation', 'synonym', 'filler')
         group by w.kind, w.meaning
         order by min(u.place), w.kind, w.meaning
     );
@@ -123,15 +168,14 @@ begin
         -- A name may be written small in the other, but has to be there.
         and not memos_private.lacks_a_name(p_one, p_other)
         and not memos_private.lacks_a_name(p_other, p_one)
-        and (p_one.names = p_other.names or not (p_one.names @> p_other.names and p_one.names <@ p_other.names))
-        -- The same words in another order: who owes whom.
-        and not (p_one.words @> p_other.words and p_one.words <@ p_other.words
-            and cardinality(p_one.words) = cardinality(p_other.words) and p_one.words <> p_other.words)
-        -- One may say more, but neither may have put another thing in the place of one of the other's: no
-        -- list of opposites is ever complete.
-        and (p_one.content <@ p_other.content or p_other.content <@ p_one.content)
-        and not memos_private.opposed(p_one.sides, p_other.sides)
-        and not memos_private.opposed_by_prefix(p_one.words, p_other.words);
+        -- No list of opposites is ever complete: neither may say a thing that the other does not, nor the
+        -- same things in another order, which only in two words without a name means nothing.
+        and (
+            p_one.content = p_other.content
+            or p_one.content @> p_other.content and p_one.content <@ p_other.content and p_one.names = '{}'
+                and cardinality(p_one.content) - (p_one.content && '{how,why,when,where}')::int <= 2
+        )
+        and not memos_private.opposed(p_one.sides, p_other.sides);
 end
 $body$;
 comment on function memos_private.facts_agree is
@@ -182,34 +226,3 @@ end
 $body$;
 comment on function memos_private.opposed is
     'Whether two questions stand on different sides of an axis.';
-
-create or replace function memos_private.opposed_by_prefix(p_one text[], p_other text[])
-returns boolean
-language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
-as $body$
-begin
-    return (with pair (one, other) as (
-        values ('', 'un'), ('', 'dis'), ('', 'in'), ('', 'im'), ('', 'il'), ('', 'ir'), ('', 'non'), ('', 'de'),
-            ('', 'mis'), ('', 'anti'), ('hyper', 'hypo'), ('over', 'under'), ('pre', 'post'), ('in', 'out'),
-            ('up', 'down'), ('in', 'ex'), ('im', 'ex'), ('maxi', 'mini'), ('macro', 'micro'), ('inter', 'intra'),
-            ('pro', 'anti'), ('ante', 'post'), ('multi', 'single'), ('en', 'de'), ('as', 'de'), ('in', 'de'),
-            ('con', 'dis'), ('out', 'up')
-    )
-    select exists (
-        select
-        from unnest(p_one) as a (word)
-        cross join unnest(p_other) as b (word)
-        join pair as p
-            on starts_with(a.word, p.one) and starts_with(b.word, p.other)
-                and substr(a.word, length(p.one) + 1) = substr(b.word, length(p.other) + 1)
-            or starts_with(a.word, p.other) and starts_with(b.word, p.one)
-                and substr(a.word, length(p.other) + 1) = substr(b.word, length(p.one) + 1)
-        where length(a.word) > 3 and length(b.word) > 3 and a.word <> b.word and a.word <> all (p_other) and b.word <> all (p_one)
-    ));
-end
-$body$;
-comment on function memos_private.opposed_by_prefix is
-    'Whether one question has a word and the other its opposite: safe and unsafe, hyper- and hypotension.';

@@ -24,7 +24,7 @@ left join (
 comment on view memos_admin.cache_statistics is
     'Every namespace: what it holds for all users, and what happened in it in the last days (setting '
     'cache_statistics_days). local_hits were served from the memory of clients. A session that has had 16 '
-    'hits reports up to 64 of them late.';
+    'hits, misses or fills reports up to 64 of them late.';
 
 create or replace view memos_admin.cache_hit_rate with (security_barrier) as
 select bucket, namespace, sum(hits)::bigint as hits, sum(local_hits)::bigint as local_hits,
