@@ -25,7 +25,7 @@ begin
     returning e.success_rate into v_rate;
     if not found then
         raise exception 'no such cache entry'
-            using errcode = 'MO404',
+            using errcode = memos_private.audit_failure('MO404'),
                 detail = format('namespace %s, key %s', p_namespace, left(p_key, 200)),
                 hint = 'it has expired or was never put';
     end if;

@@ -35,13 +35,13 @@ begin
         -- Every user reads what is shared: one who could write it would answer for all the others.
         if p_writing then
             raise exception 'this session is bound to one user'
-                using errcode = 'MO403',
+                using errcode = memos_private.audit_failure('MO403'),
                     detail = 'the call would change entries that all users share',
                     hint = 'name the user, or have memos_app do it';
         end if;
     elsif not memos_private.may_name_users() then
         raise exception 'no user context'
-            using errcode = 'MO001',
+            using errcode = memos_private.audit_failure('MO001'),
                 detail = format('role %s has to present a signed context', memos_private.caller()),
                 hint = 'call memos.use_context with a token from memos_admin.mint_context first';
     elsif v_token is not null and memos_private.is_bound() then

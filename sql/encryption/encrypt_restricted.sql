@@ -7,7 +7,7 @@ as $body$
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'what is restricted is encrypted as it is now, not as of an earlier snapshot'
-            using errcode = 'MO409',
+            using errcode = memos_private.audit_failure('MO409'),
                 detail = format('the transaction is %s', current_setting('transaction_isolation')),
                 hint = 'call this in a transaction that is read committed';
     end if;
@@ -177,6 +177,7 @@ declare
     v_key bytea;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'encrypt_restricted');
     perform memos_private.lock_for_sealing(p_user_id);
     v_key := memos_private.opened_key(p_user_id);
     if v_key is null then

@@ -12,6 +12,7 @@ begin
             using errcode = 'MO403', detail = format('role %s', current_user),
                 hint = 'it runs as the operating system account of the server';
     end if;
+    perform memos_private.audit(null, 'memos_admin.set_key_command');
     if p_argv is null then
         delete from memos_private.key_command;
         return;

@@ -1,3 +1,21 @@
+create or replace function memos_private.refuse_unencrypted(p_user_id uuid)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    if memos_private.setting('restricted_encryption') = 'required' then
+        raise exception 'restricted memories have to be encrypted'
+            using errcode = memos_private.audit_failure('MO451'),
+                detail = format('user %s has no key', p_user_id),
+                hint = 'make one with memos.create_user_key (setting restricted_encryption)';
+    end if;
+end
+$body$;
+comment on function memos_private.refuse_unencrypted is
+    'Raises MO451 for restricted contents of a user without a key, where the operator wants them encrypted.';
+
 -- The last step on the way in, after everything that looks at the text.
 create or replace function memos_private.seal_memories(
     p_user_id uuid, p_memories memos_private.memory_input[]
@@ -20,11 +38,7 @@ begin
     where k.user_id = p_user_id and k.destroyed_at is null
     for key share;
     if not found then
-        if memos_private.setting('restricted_encryption') = 'required' then
-            raise exception 'restricted memories have to be encrypted'
-                using errcode = 'MO451', detail = format('user %s has no key', p_user_id),
-                    hint = 'make one with memos.create_user_key (setting restricted_encryption)';
-        end if;
+        perform memos_private.refuse_unencrypted(p_user_id);
         return p_memories;
     end if;
     v_key := memos_private.opened_key(p_user_id);

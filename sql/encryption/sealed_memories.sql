@@ -110,7 +110,7 @@ begin
         end if;
     end if;
     raise exception 'an encrypted memory was changed outside of memOS'
-        using errcode = 'MO500',
+        using errcode = memos_private.audit_failure('MO500'),
             detail = format('memory %s of user %s does not pass its authentication', p_memory_id, p_user_id),
             hint = 'restore it from a backup, and find out who wrote to the table';
 end

@@ -82,7 +82,7 @@ begin
         or v_parts[3] like 'S%' and substr(v_parts[3], 2)::bigint <= extract(epoch from clock_timestamp())
     then
         raise exception 'the key at hand is of another session or transaction'
-            using errcode = 'MO403', detail = format('user %s', p_user_id),
+            using errcode = memos_private.audit_failure('MO403'), detail = format('user %s', p_user_id),
                 hint = 'call memos.use_key in this transaction, or: reset memos.user_key';
     end if;
     if exists (
@@ -107,7 +107,7 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     raise exception 'the key of the user is not at hand'
-        using errcode = 'MO403',
+        using errcode = memos_private.audit_failure('MO403'),
             detail = p_detail || coalesce(format('; its key was destroyed at %s', p_destroyed_at), ''),
             hint = case when p_destroyed_at is null then 'call memos.use_key in this transaction first'
                 else 'nobody can read it any more: delete or erase it' end;

@@ -56,7 +56,7 @@ begin
     limit 1;
     if v_row.wrapped is null then
         raise exception 'the user has no key'
-            using errcode = 'MO404',
+            using errcode = memos_private.audit_failure('MO404'),
                 detail = coalesce(
                     format('the last one was destroyed at %s', v_row.destroyed_at),
                     'none was ever made'
@@ -68,7 +68,7 @@ begin
     );
     if v_secret is null then
         raise exception 'this is not the key of the user'
-            using errcode = 'MO403',
+            using errcode = memos_private.audit_failure('MO403'),
                 detail = format('%s does not open key %s of user %s', p_argument, v_row.key_id, p_user_id),
                 hint = 'give the key that it was made or last rotated with';
     end if;
@@ -88,6 +88,7 @@ set memos.user_id = ''
 as $body$
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit_read(p_user_id, 'use_key');
     if p_local is null then
         perform memos_private.refuse_argument('p_local', 'it is null', 'true or false');
     end if;
@@ -116,11 +117,12 @@ declare
     v_secret constant bytea := public.gen_random_bytes(32);
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'create_user_key');
     v_key := memos_private.given_key('p_key', p_key);
     perform memos_private.lock_for_sealing(p_user_id);
     if memos_private.has_user_key(p_user_id) then
         raise exception 'the user has a key already'
-            using errcode = 'MO409', detail = format('user %s', p_user_id),
+            using errcode = memos_private.audit_failure('MO409'), detail = format('user %s', p_user_id),
                 hint = 'memos.rotate_user_key wraps it anew; memos_admin.destroy_user_key makes what it '
                     'encrypts unreadable for ever';
     end if;
@@ -156,6 +158,7 @@ declare
     v_key bytea;
 begin
     perform memos_private.enter_user_context(p_user_id);
+    perform memos_private.audit(p_user_id, 'rotate_user_key');
     v_old := memos_private.given_key('p_old', p_old);
     v_new := memos_private.given_key('p_new', p_new);
     if v_old = v_new then
@@ -243,10 +246,11 @@ set search_path = pg_catalog, pg_temp
 as $body$
 begin
     perform memos_private.require_user(p_user_id);
+    perform memos_private.audit(p_user_id, 'memos_admin.destroy_user_key');
     perform memos_private.lock_legal_holds();
     if p_user_id = any (memos_private.held_users()) then
         raise exception 'a legal hold keeps the key'
-            using errcode = 'MO451', detail = format('user %s is under a legal hold', p_user_id),
+            using errcode = memos_private.audit_failure('MO451'), detail = format('user %s is under a legal hold', p_user_id),
                 hint = 'memos_admin.legal_holds lists the holds';
     end if;
     return memos_private.destroy_key(p_user_id);

@@ -125,9 +125,18 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $body$
-    select v.memory_id, v.content
+    select v.memory_id, c.content
     from memos_private.memory_version as v
+    cross join lateral (
+        -- Without the key nobody can tell what it says: no text of it is looked for, and none refused.
+        select case when memos_private.is_sealed(v.content)
+            then memos_private.unseal(
+                p_user_id, v.memory_id, v.content, (select memos_private.opened_key(p_user_id)), false
+            ) ->> 'content'
+            else v.content end
+    ) as c (content)
     where v.user_id = p_user_id and (p_memory_ids is null or v.memory_id = any (p_memory_ids))
+        and c.content is not null
     union
     -- In the words in which it would be asserted again.
     select f.memory_id, format('%s: %s is %s', f.entity, f.attribute, f.value)
@@ -139,7 +148,8 @@ as $body$
     where f.user_id = p_user_id and (p_memory_ids is null or f.memory_id = any (p_memory_ids))
 $body$;
 comment on function memos_private.said_texts is
-    'What memories (null: all) have ever said, in every version, and as facts.';
+    'What memories (null: all) have ever said, in every version, and as facts; encrypted ones only while '
+    'the user''s key is at hand.';
 
 create or replace function memos_private.text_digests(p_user_id uuid, p_texts text[])
 returns bytea[]

@@ -61,5 +61,6 @@ comment on function memos.erase_user is
     'Removes everything of a user for good, in one transaction. What stays has no content: consents (a no '
     'stays a no, also memory_enabled = false), legal holds, receipts, tombstones, the audit. What the user '
     'said is then refused (MO451) wherever it is written, so that no queue or import brings it back; with '
-    'anything else the user may begin again. memos_admin.verify_erasure checks the receipt. p_reason is '
-    'kept. Errors: MO001, MO400, MO403, MO409, MO451 (legal hold).';
+    'anything else the user may begin again. The key of encrypted memories goes, too; backups have it until '
+    'the user''s own key, outside of the database, is destroyed. memos_admin.verify_erasure checks the '
+    'receipt. p_reason is kept. Errors: MO001, MO400, MO403, MO409, MO451 (legal hold).';

@@ -108,6 +108,34 @@ $body$;
 comment on function memos_private.import_rows is
     'Writes exported rows of one table for a user; returns how many.';
 
+create or replace function memos_private.seal_imported(p_user_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_key bytea;
+begin
+    if not exists (
+        select from memos_private.memory_version as v
+        where v.user_id = p_user_id and v.privacy_level = 'restricted'
+    ) then
+        return;
+    elsif memos_private.has_user_key(p_user_id) then
+        v_key := memos_private.opened_key(p_user_id);
+        if v_key is null then
+            perform memos_private.refuse_without_key('what is restricted is stored encrypted');
+        end if;
+        perform memos_private.seal_existing(p_user_id, v_key);
+    else
+        perform memos_private.refuse_unencrypted(p_user_id);
+    end if;
+end
+$body$;
+comment on function memos_private.seal_imported is
+    'Encrypts what an import brought that is restricted, as a write of it would. Errors: MO403, MO451.';
+
 create or replace function memos_private.import_user(p_user_id uuid, p_export jsonb)
 returns table (table_name text, imported bigint)
 language plpgsql
@@ -125,6 +153,7 @@ begin
     perform memos_private.share_embedding_models();
     perform memos_private.lock_contents(p_user_id);
     perform memos_private.lock_postings(p_user_id);
+    perform memos_private.lock_user_key(p_user_id, true);
     perform memos_private.require_export(p_export);
     perform memos_private.require_empty_user(p_user_id);
     for v_table in
@@ -168,6 +197,13 @@ begin
         table_name := v_table.name;
         return next;
     end loop;
+    -- What was encrypted there is in clear by now, with the identity of its text.
+    update memos_private.cold_place as p
+    set content_hash = c.content_hash
+    from memos_private.memory_cold as c
+    where p.user_id = p_user_id and c.user_id = p_user_id and c.memory_id = p.memory_id
+        and c.content_hash <> p.content_hash;
+    perform memos_private.seal_imported(p_user_id);
     perform memos_private.enqueue_embeddings(
         p_user_id, array(select m.memory_id from memos_private.memory as m where m.user_id = p_user_id)
     );

@@ -222,6 +222,8 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '500ms'
 as $body$
 begin
+    -- pg_partman's maintenance fails over a partition that goes while it works.
+    perform pg_advisory_xact_lock(hashtextextended('memos.partitions', 0));
     execute 'drop table ' || array_to_string(p_partitions, ', ');
     return true;
 exception when lock_not_available then

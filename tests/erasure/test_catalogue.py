@@ -25,6 +25,7 @@ NOBODYS = {
     "embedding_model": "configuration",
     "erasure_key": "secrets of the server",
     "hot_complete": "one flag",
+    "key_command": "configuration",
     "note_provider": "configuration",
     "provenance_limit": "configuration",
     "python_module": "code",
