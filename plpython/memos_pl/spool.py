@@ -1,9 +1,9 @@
-"""Lines in a file that outlive the transaction that writes them: a call that fails takes its row of the
-audit back with everything else.
+"""Lines in a file that outlive the transaction that writes them: a call that fails takes its row
+of the audit back with everything else.
 
 A file is named after its database. Whoever collects takes it away under another name, reads it, and
-removes it when its lines are committed: until then nothing is lost, and nothing is there twice as long
-as the names of what was read are remembered.
+removes it when its lines are committed: until then nothing is lost, and nothing is there twice as
+long as the names of what was read are remembered.
 """
 
 import fcntl

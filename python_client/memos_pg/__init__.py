@@ -3,6 +3,15 @@
 from memos_pg.async_client import AsyncMemOS, AsyncUser
 from memos_pg.budget import fit_token_budget
 from memos_pg.cache import AsyncLocalCache, Filled, LocalCache
+from memos_pg.calls.audit import (
+    AuditAnchor,
+    AuditDigest,
+    AuditEntry,
+    AuditProblem,
+    AuditStatus,
+    Disclosure,
+    KeptAnchor,
+)
 from memos_pg.calls.cache import (
     CacheEntry,
     CacheHit,
@@ -93,6 +102,11 @@ __all__ = [
     "AsyncLocalCache",
     "AsyncMemOS",
     "AsyncUser",
+    "AuditAnchor",
+    "AuditDigest",
+    "AuditEntry",
+    "AuditProblem",
+    "AuditStatus",
     "BadArgument",
     "BrokenInvariant",
     "CacheEntry",
@@ -112,6 +126,7 @@ __all__ = [
     "ContextKey",
     "ContextLine",
     "Contradiction",
+    "Disclosure",
     "Duplicate",
     "EmbeddingStatus",
     "Entry",
@@ -129,6 +144,7 @@ __all__ = [
     "Identifier",
     "ImportedNetwork",
     "ImportedTable",
+    "KeptAnchor",
     "LegalHold",
     "ListedNote",
     "LocalCache",

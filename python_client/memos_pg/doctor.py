@@ -24,7 +24,8 @@ SAFE_VECTOR = (0, 8, 2)
 #: What is missing where an optional extension is.
 OPTIONAL = {
     "plpython3u": "the database embeds nothing itself: pass vectors, or run memos worker; what may "
-    "be an identifier of a person is refused, since nothing can look closer",
+    "be an identifier of a person is refused, since nothing can look closer; refused and failed "
+    "calls are in the server's log, not in the audit",
     "pg_cron": "nothing in the database calls the jobs: call them from cron",
     "pg_stat_statements": "nobody counts what each statement costs",
 }
@@ -404,6 +405,33 @@ def _embeddings(connection: Connection) -> Iterator[Check]:
             yield Check(name, "ok", counts)
 
 
+def _audit(connection: Connection) -> Iterator[Check]:
+    if _value(connection, "select to_regproc('memos_admin.audit_status') is null"):
+        yield Check("audit", "fail", "the functions are not loaded", "Run: memos migrate")
+        return
+    status = connection.execute("select * from memos_admin.audit_status()").fetchone()
+    late = _value(connection, "select now() - %s > interval '1 day'", status.oldest_buffered)
+    if status.buffered is None:
+        return  # a standby: the primary has the rest of it
+    waiting = f"{status.buffered} reads and {status.spooled_bytes or 0} bytes of failures wait"
+    name = "audit, buffer"
+    if late or (status.spooled_bytes or 0) > 2**24:
+        advice = "Run: call memos_admin.run_maintenance() (hourly; a crash loses buffered reads)"
+        yield Check(name, "warn", f"{waiting} to be moved into the log", advice)
+    else:
+        yield Check(name, "ok", waiting)
+    broken = connection.execute(
+        "select problem, detail from memos_admin.verify_audit(date_trunc('day', now()))"
+    ).fetchall()
+    yield _verdict(
+        "audit, today",
+        [f"{row.problem} ({row.detail})" for row in broken],
+        f"intact, {status.anchors} anchors",
+        "somebody has changed it",
+        "Run: memos audit verify, and find out who was superuser then",
+    )
+
+
 def _migrations(dsn: str) -> Iterator[Check]:
     state = migrate.state(dsn)
     if state.unknown:
@@ -439,4 +467,5 @@ _INSTALLATION: list[Callable[[Connection], Iterator[Check]]] = [
     _indexes,
     _partitions,
     _embeddings,
+    _audit,
 ]

@@ -115,7 +115,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'list_consolidations');
     perform memos_private.require_limit(p_limit);
     return query
     select r.run_id, r.created_at, r.undone_at, r.parameters, (
@@ -130,6 +129,7 @@ begin
     where r.user_id = p_user_id
     order by r.run_id desc
     limit p_limit;
+    perform memos_private.audit_read(p_user_id, 'list_consolidations');
 end
 $body$;
 comment on function memos.list_consolidations is

@@ -90,7 +90,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'memory_usage');
     perform memos_private.require_limit(p_limit);
     return query
     with waiting as (
@@ -120,6 +119,7 @@ begin
         limit p_limit
     ) as s
     order by s.uses desc, s.last_used_at desc, s.memory_id;
+    perform memos_private.audit_read(p_user_id, 'memory_usage');
 end
 $body$;
 comment on function memos.memory_usage is

@@ -13,7 +13,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'list_links', array[p_memory_id]);
     return query
     select m.memory_id, l.direction, l.type, l.weight, l.origin, l.created_at, m.content
     from (
@@ -34,6 +33,7 @@ begin
     ) then
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;
+    perform memos_private.audit_read(p_user_id, 'list_links', array[p_memory_id]);
 end
 $body$;
 comment on function memos.list_links is

@@ -40,7 +40,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'get_memory', array[p_memory_id]);
     return query
     select a.memory_id, a.version, v.content, v.kind, v.tags, v.metadata, v.importance, v.confidence,
         v.privacy_level, v.provenance, v.session_id, v.position, v.occurred_at, v.valid_from,
@@ -52,6 +51,7 @@ begin
     if not found then
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;
+    perform memos_private.audit_read(p_user_id, 'get_memory', array[p_memory_id]);
 end
 $body$;
 comment on function memos.get_memory is

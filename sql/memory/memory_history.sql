@@ -17,7 +17,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'memory_history', array[p_memory_id]);
     return query
     select v.version, v.content, v.kind, v.tags, v.metadata, v.importance, v.confidence,
         v.privacy_level, v.provenance, v.session_id, v.position, v.occurred_at, v.valid_from,
@@ -28,6 +27,7 @@ begin
     if not found then
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;
+    perform memos_private.audit_read(p_user_id, 'memory_history', array[p_memory_id]);
 end
 $body$;
 comment on function memos.memory_history is

@@ -14,7 +14,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'memory_stats');
     return query
     select count(m.memory_id), count(*) filter (where m.pinned),
         count(m.memory_id) + (select count(*) from memos_private.memory_history as h where h.user_id = p_user_id),
@@ -56,6 +55,7 @@ begin
     ) as q
     left join memos_private.memory_of_any_tier as m on m.user_id = p_user_id
     group by q.pending, q.failed;
+    perform memos_private.audit_read(p_user_id, 'memory_stats');
 end
 $body$;
 comment on function memos.memory_stats is

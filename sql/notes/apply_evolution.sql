@@ -458,7 +458,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'list_evolutions', array_remove(array[p_memory_id], null));
     perform memos_private.require_limit(p_limit);
     return query
     select e.evolution_id, e.memory_id, e.made_by, e.reason, e.created_at, e.undone_at, (
@@ -476,6 +475,7 @@ begin
     ))
     order by e.evolution_id desc
     limit p_limit;
+    perform memos_private.audit_read(p_user_id, 'list_evolutions', array_remove(array[p_memory_id], null));
 end
 $body$;
 comment on function memos.list_evolutions is

@@ -13,7 +13,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'get_note', array[p_memory_id]);
     return query
     select n.memory_id, n.version, n.keywords, n.tags, n.context, n.made_by, n.made_at
     from memos_private.memory_note as n
@@ -24,6 +23,7 @@ begin
     ) then
         perform memos_private.refuse_missing_memory(p_memory_id);
     end if;
+    perform memos_private.audit_read(p_user_id, 'get_note', array[p_memory_id]);
 end
 $body$;
 comment on function memos.get_note is

@@ -102,7 +102,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'access_grants');
     return query
     select g.grant_id, g.grantee, g.role, g.segments, g.purposes, g.granted_at, g.granted_by::text,
         g.expires_at, g.revoked_at,
@@ -111,6 +110,7 @@ begin
     from memos_private.access_grant as g
     where g.user_id = p_user_id
     order by g.granted_at, g.grant_id;
+    perform memos_private.audit_read(p_user_id, 'access_grants');
 end
 $body$;
 comment on function memos.access_grants is

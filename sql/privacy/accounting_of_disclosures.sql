@@ -3,14 +3,14 @@ create or replace function memos_private.disclosures(
     p_user_id uuid, p_from timestamptz, p_until timestamptz
 )
 returns table (
-    disclosed_at timestamptz, recipient uuid, actor text, role text, client inet, purpose text, action text,
+    disclosed_at timestamptz, recipient uuid, actor text, role text, client text, purpose text, action text,
     object_ids uuid[]
 )
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $body$
-    select a.recorded_at, a.recipient, a.actor, a.role, a.client, a.purpose, a.action, a.object_ids
+    select a.recorded_at, a.recipient, a.actor, a.role, host(a.client), a.purpose, a.action, a.object_ids
     from memos_private.audited_rows(p_user_id, p_from, p_until) as a
     where a.subject = p_user_id and a.is_read and a.outcome = 'done'
         and (a.recipient is not null or a.action like 'memos\_admin.%')
@@ -23,7 +23,7 @@ create or replace function memos.accounting_of_disclosures(
     p_user_id uuid, p_from timestamptz default null, p_until timestamptz default null
 )
 returns table (
-    disclosed_at timestamptz, recipient uuid, actor text, role text, client inet, purpose text, action text,
+    disclosed_at timestamptz, recipient uuid, actor text, role text, client text, purpose text, action text,
     object_ids uuid[]
 )
 language plpgsql
@@ -36,8 +36,8 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'accounting_of_disclosures');
     return query select d.* from memos_private.disclosures(p_user_id, p_from, p_until) as d;
+    perform memos_private.audit_read(p_user_id, 'accounting_of_disclosures');
 end
 $body$;
 comment on function memos.accounting_of_disclosures is
@@ -50,7 +50,7 @@ create or replace function memos_admin.accounting_of_disclosures(
     p_user_id uuid, p_from timestamptz default null, p_until timestamptz default null
 )
 returns table (
-    disclosed_at timestamptz, recipient uuid, actor text, role text, client inet, purpose text, action text,
+    disclosed_at timestamptz, recipient uuid, actor text, role text, client text, purpose text, action text,
     object_ids uuid[]
 )
 language plpgsql

@@ -51,7 +51,6 @@ return row(
 )::memos_private.audit_log;
 comment on function memos_private.audit_row is 'A row of the audit about the current call, in no chain yet.';
 
--- What cannot be written down here (a standby, a read-only transaction) is in the server's log.
 create or replace function memos_private.log_audit(p_row memos_private.audit_log)
 returns void
 language plpgsql
@@ -65,6 +64,20 @@ begin
 end
 $body$;
 comment on function memos_private.log_audit is 'One line of JSON in the log of the server.';
+
+create or replace function memos_private.require_audit_month(p_month timestamptz)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    perform memos_private.require_partitions(array['memos_private.audit_log'], p_month);
+end
+$body$;
+comment on function memos_private.require_audit_month is
+    'For the first row of a chain: a call must not fail because no maintenance ran for a year.';
 
 create or replace function memos_private.append_audit(
     p_row memos_private.audit_log, p_digest_of text default null
@@ -89,10 +102,10 @@ begin
     p_row.era := 0;
     p_row.number := coalesce(v_last.number, 0) + 1;
     p_row.key_id := v_key.key_id;
-    p_row.digest := memos_private.audit_digest(p_digest_of, v_key.secret);
+    p_row.digest := coalesce(memos_private.audit_digest(p_digest_of, v_key.secret), p_row.digest);
     p_row.hash := memos_private.audit_hash(coalesce(v_last.hash, ''), p_row, v_key.secret);
     if v_last.number is null then
-        perform memos_private.require_partitions(array['memos_private.audit_log'], v_month);
+        perform memos_private.require_audit_month(v_month);
         insert into memos_private.audit_chain (month, era, pid, number, hash)
         values (v_month, 0, p_row.pid, 1, p_row.hash);
     else
@@ -125,7 +138,7 @@ declare
     );
 begin
     if current_setting('transaction_read_only')::boolean then
-        perform memos_private.log_audit(v_row);
+        perform memos_private.keep_audit(v_row, p_digest_of);
         return null;
     end if;
     perform memos_private.move_own_reads(v_row.recorded_at);
@@ -135,8 +148,8 @@ $body$;
 comment on function memos_private.audit is
     'Writes down that the current call wrote what p_object_ids name, of user p_user_id (null: of nobody), '
     'in the same transaction. p_digest_of: a text of which a keyed digest is kept. p_purpose: default '
-    'that of the signed context. Returns the place in the audit, null in a read-only transaction, where '
-    'the server''s log has the row.';
+    'that of the signed context. Returns the place in the audit, null in a read-only transaction (see '
+    'memos_private.keep_audit).';
 
 create or replace function memos_private.audit_each(
     p_action text, p_is_read boolean, p_user_ids uuid[], p_object_ids uuid[]

@@ -1,11 +1,18 @@
 create or replace function memos_private.audited_rows(
-    p_user_id uuid, p_from timestamptz, p_until timestamptz
+    p_user_id   uuid,
+    p_from      timestamptz,
+    p_until     timestamptz,
+    p_action    text default null,
+    p_outcome   text default null,
+    p_object_id uuid default null,
+    p_limit     int default null
 )
 returns setof memos_private.audit_log
 language plpgsql
 stable
 rows 100
 set search_path = pg_catalog, pg_temp
+-- What is null is no condition: of one user, the newest rows come from an index.
 set plan_cache_mode = force_custom_plan
 as $body$
 begin
@@ -13,18 +20,26 @@ begin
     select l.*
     from memos_private.audit_log as l
     where (p_user_id is null or l.subject = p_user_id)
-        and (p_from is null or l.recorded_at >= p_from) and (p_until is null or l.recorded_at < p_until);
+        and (p_from is null or l.recorded_at >= p_from) and (p_until is null or l.recorded_at < p_until)
+        and (p_action is null or l.action = p_action) and (p_outcome is null or l.outcome = p_outcome)
+        and (p_object_id is null or p_object_id = any (l.object_ids))
+    order by l.recorded_at desc
+    limit p_limit;
     if not pg_is_in_recovery() then
         return query
         select b.*
         from memos_private.audit_buffer as b
         where (p_user_id is null or b.subject = p_user_id)
-            and (p_from is null or b.recorded_at >= p_from) and (p_until is null or b.recorded_at < p_until);
+            and (p_from is null or b.recorded_at >= p_from) and (p_until is null or b.recorded_at < p_until)
+            and (p_action is null or b.action = p_action) and (p_outcome is null or b.outcome = p_outcome)
+            and (p_object_id is null or p_object_id = any (b.object_ids))
+        order by b.recorded_at desc
+        limit p_limit;
     end if;
 end
 $body$;
 comment on function memos_private.audited_rows is
-    'The audit of a user (null: of all), of the log and of the buffer, in no order.';
+    'The audit of a user (null: of all): the newest p_limit rows (null: all) of the log, and of the buffer.';
 
 create or replace function memos_admin.audit_entries(
     p_user_id   uuid default null,
@@ -37,7 +52,7 @@ create or replace function memos_admin.audit_entries(
 )
 returns table (
     recorded_at timestamptz, action text, is_read boolean, outcome text, error text, subject uuid,
-    recipient uuid, object_ids uuid[], digest text, actor text, role text, purpose text, client inet,
+    recipient uuid, object_ids uuid[], digest text, actor text, role text, purpose text, client text,
     backend int, statement_at timestamptz, month timestamptz, era int, pid int, number bigint, hash text
 )
 language plpgsql
@@ -56,19 +71,19 @@ begin
     perform memos_admin.collect_audit();
     return query
     select a.recorded_at, a.action, a.is_read, a.outcome, a.error, a.subject, a.recipient, a.object_ids,
-        encode(a.digest, 'hex'), a.actor, a.role, a.purpose, a.client, a.backend, a.statement_at,
+        encode(a.digest, 'hex'), a.actor, a.role, a.purpose, host(a.client), a.backend, a.statement_at,
         date_trunc('month', a.recorded_at, 'UTC'), a.era, a.pid, a.number, encode(a.hash, 'hex')
-    from memos_private.audited_rows(p_user_id, p_from, p_until) as a
-    where (p_action is null or a.action = p_action) and (p_outcome is null or a.outcome = p_outcome)
-        and (p_object_id is null or p_object_id = any (a.object_ids))
+    from memos_private.audited_rows(
+        p_user_id, p_from, p_until, p_action, p_outcome, p_object_id, p_limit
+    ) as a
     order by a.recorded_at desc, a.era, a.pid, a.number desc
     limit p_limit;
     perform memos_private.audit_read(p_user_id, 'memos_admin.audit_entries');
 end
 $body$;
 comment on function memos_admin.audit_entries is
-    'Who did what with whose data, newest first: of one user (null: of all), recorded in [p_from, '
-    'p_until). action: the function of schema memos, or memos_admin.name. outcome: done, refused, failed '
+    'Who did what with whose data, newest first: of one user (null: of all, which reads every month from '
+    'p_from on), recorded in [p_from, p_until). action: the function of schema memos, or memos_admin.name. outcome: done, refused, failed '
     '(error: the SQLSTATE; it is recorded when it is collected, statement_at says when it was). digest: '
     'see memos_admin.audit_digests. backend and statement_at: the statement in the server''s log. month, '
     'era, pid: the chain. Errors: MO400.';

@@ -40,9 +40,9 @@ begin
     if v_rows is null then
         return 0;
     end if;
-    insert into memos_private.audit_log select r.* from unnest(v_rows) as r;
     v_last := v_rows[cardinality(v_rows)];
     if v_from is null then
+        perform memos_private.require_audit_month(p_month);
         insert into memos_private.audit_chain (month, era, pid, number, hash)
         values (p_month, p_era, p_pid, v_last.number, v_last.hash);
     else
@@ -50,6 +50,7 @@ begin
         set number = v_last.number, hash = v_last.hash
         where c.month = p_month and c.era = p_era and c.pid = p_pid and c.number = v_from;
     end if;
+    insert into memos_private.audit_log select r.* from unnest(v_rows) as r;
     return cardinality(v_rows);
 end
 $body$;

@@ -20,7 +20,7 @@ declare
     v record;
 begin
     if current_setting('transaction_read_only')::boolean then
-        perform memos_private.log_audit(v_row);
+        perform memos_private.keep_audit(v_row, p_digest_of);
         return;
     end if;
     select k.key_id, k.secret, s.value as setting, e.era, c.number, c.hash into v

@@ -305,7 +305,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'consents');
     return query
     select t.type, t.operation, t.audience, t.kinds, t.description,
         coalesce(c.state = 'granted' and c.expires_at > statement_timestamp(), not t.required),
@@ -321,6 +320,7 @@ begin
         limit 1
     ) as c on true
     order by t.type;
+    perform memos_private.audit_read(p_user_id, 'consents');
 end
 $body$;
 comment on function memos.consents is
@@ -342,12 +342,12 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'consent_history');
     return query
     select c.type, c.state, c.document_version, c.recorded_at, c.expires_at, c.recorded_by::text
     from memos_private.consent as c
     where c.user_id = p_user_id and (p_type is null or c.type = p_type)
     order by c.recorded_at, c.type;
+    perform memos_private.audit_read(p_user_id, 'consent_history');
 end
 $body$;
 comment on function memos.consent_history is

@@ -13,13 +13,13 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'get_settings');
     return query
     select coalesce(u.settings_version, 0), coalesce(u.memory_enabled, true), u.max_memories,
         u.retention_days, coalesce(u.default_privacy_level, 'balanced'),
         coalesce(u.on_identifier, 'refuse'), coalesce(u.preferences, '{}'), u.updated_at
     from (values (1)) as always
     left join memos_private.user_setting as u on u.user_id = p_user_id;
+    perform memos_private.audit_read(p_user_id, 'get_settings');
 end
 $body$;
 comment on function memos.get_settings is

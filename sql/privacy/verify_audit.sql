@@ -40,7 +40,8 @@ as $body$
         select r.*, coalesce(lag(r.number) over chain, 0) as last_number,
             coalesce(lag(r.hash) over chain, '') as last_hash
         from (
-            select l.recorded_at, l.era, l.pid, l.number, l.key_id, l.hash, memos_private.audit_bytes(l) as bytes
+            select l.recorded_at, l.era, l.pid, l.number, l.key_id, l.hash,
+                case when l.recorded_at >= p_from then memos_private.audit_bytes(l) end as bytes
             from memos_private.audit_log as l
             where l.recorded_at >= p_month and l.recorded_at < p_month + interval '1 month'
             union all

@@ -381,7 +381,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'list_actions', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     perform memos_private.require_limit(p_limit);
     return query
@@ -394,6 +393,7 @@ begin
         and (p_parent_id is null or a.parent_id = p_parent_id)
     order by a.finished_at desc nulls first, a.priority, a.action_id
     limit p_limit;
+    perform memos_private.audit_read(p_user_id, 'list_actions', array[p_scratchpad_id]);
 end
 $body$;
 comment on function memos.list_actions is

@@ -104,7 +104,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'agent_context', array[p_scratchpad_id]);
     if p_token_budget is null or p_token_budget < 1 then
         perform memos_private.refuse_argument(
             'p_token_budget', coalesce(format('it is %s', p_token_budget), 'it is null'),
@@ -135,6 +134,7 @@ begin
     join lines as l on l.turn = p.turn
     where p.taken
     order by l.part, l.place;
+    perform memos_private.audit_read(p_user_id, 'agent_context', array[p_scratchpad_id]);
 end
 $body$;
 comment on function memos.agent_context is

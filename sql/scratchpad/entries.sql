@@ -375,7 +375,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'list_entries', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     perform memos_private.require_limit(p_limit);
     return query
@@ -396,6 +395,7 @@ begin
         and (p_question_id is null or e.question_id = p_question_id)
     order by e.entry_id desc
     limit p_limit;
+    perform memos_private.audit_read(p_user_id, 'list_entries', array[p_scratchpad_id]);
 end
 $body$;
 comment on function memos.list_entries is

@@ -28,9 +28,6 @@ declare
     v_b constant double precision := memos_private.setting('bm25_b');
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(
-        p_user_id, 'find_examples', array_remove(array[p_scratchpad_id], null), p_query
-    );
     perform memos_private.require_note_text(
         'p_query', p_query, memos_private.setting('max_query_bytes')::int, false
     );
@@ -77,6 +74,9 @@ begin
         on e.user_id = p_user_id and e.scratchpad_id = s.scratchpad_id and e.entry_id = s.entry_id
     order by s.score * e.quality desc, e.entry_id
     limit p_limit;
+    perform memos_private.audit_read(
+        p_user_id, 'find_examples', array_remove(array[p_scratchpad_id], null), p_query
+    );
 end
 $body$;
 comment on function memos.find_examples is

@@ -119,7 +119,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'get_scratchpad', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     return query
     select s.scratchpad_id, s.goal, s.session_id, s.project, s.metadata, s.status, s.reason,
@@ -129,6 +128,7 @@ begin
     join memos_private.scratchpad_sequence as q
         on q.user_id = p_user_id and q.scratchpad_id = s.scratchpad_id
     where s.user_id = p_user_id and s.scratchpad_id = p_scratchpad_id;
+    perform memos_private.audit_read(p_user_id, 'get_scratchpad', array[p_scratchpad_id]);
 end
 $body$;
 comment on function memos.get_scratchpad is

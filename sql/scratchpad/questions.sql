@@ -87,7 +87,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'list_questions', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     return query
     select q.question_id, q.question, q.criteria, q.status, q.confidence, q.gaps, q.findings, q.agent,
@@ -95,6 +94,7 @@ begin
     from memos_private.questions(p_user_id, p_scratchpad_id) as q
     where p_statuses is null or q.status = any (p_statuses)
     order by q.question_id;
+    perform memos_private.audit_read(p_user_id, 'list_questions', array[p_scratchpad_id]);
 end
 $body$;
 comment on function memos.list_questions is
@@ -376,7 +376,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'list_contradictions', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     return query
     select c.contradiction_id, c.finding_1, c.finding_2, c.description, c.agent, c.kept, c.resolution,
@@ -385,6 +384,7 @@ begin
     where c.user_id = p_user_id and c.scratchpad_id = p_scratchpad_id
         and (p_resolved is null or p_resolved = (c.resolved_at is not null))
     order by c.contradiction_id;
+    perform memos_private.audit_read(p_user_id, 'list_contradictions', array[p_scratchpad_id]);
 end
 $body$;
 comment on function memos.list_contradictions is

@@ -86,7 +86,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'list_references', array[p_scratchpad_id]);
     perform memos_private.require_word(
         'p_kind', p_kind, array['search', 'source', 'content', 'kv_cache', 'artifact']
     );
@@ -99,6 +98,7 @@ begin
         and (p_key is null or r.key_hash = memos_private.reference_hash(p_kind, p_key))
     order by r.added_at desc, r.key
     limit p_limit;
+    perform memos_private.audit_read(p_user_id, 'list_references', array[p_scratchpad_id]);
 end
 $body$;
 comment on function memos.list_references is
@@ -149,7 +149,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'find_answers', array[p_scratchpad_id], p_query);
     perform memos_private.require_note_text(
         'p_query', p_query, memos_private.setting('max_query_bytes')::int, false
     );
@@ -180,6 +179,7 @@ begin
     where a.similarity >= p_min_similarity
     order by a.similarity desc, a.kind, a.added_at
     limit p_limit;
+    perform memos_private.audit_read(p_user_id, 'find_answers', array[p_scratchpad_id], p_query);
 end
 $body$;
 comment on function memos.find_answers is

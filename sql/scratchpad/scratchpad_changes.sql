@@ -125,7 +125,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'scratchpad_changes', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     perform memos_private.require_limit(p_limit);
     if p_after is null then
@@ -144,6 +143,7 @@ begin
     where c.user_id = p_user_id and c.scratchpad_id = p_scratchpad_id and c.sequence > p_after
     order by c.sequence
     limit p_limit;
+    perform memos_private.audit_read(p_user_id, 'scratchpad_changes', array[p_scratchpad_id]);
 end
 $body$;
 comment on function memos.scratchpad_changes is

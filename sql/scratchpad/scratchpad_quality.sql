@@ -113,7 +113,6 @@ declare
     v_settled bigint;
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'scratchpad_quality', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     select avg(e.quality) filter (where e.kind = 'observation' and e.status = 'relevant'),
         avg(e.quality) filter (where e.kind = 'reasoning'),
@@ -163,6 +162,7 @@ begin
         case when failed_steps > 0 then 'try another way where steps have failed' end
     ], null);
     return next;
+    perform memos_private.audit_read(p_user_id, 'scratchpad_quality', array[p_scratchpad_id]);
 end
 $body$;
 comment on function memos.scratchpad_quality is

@@ -140,7 +140,6 @@ as $body$
 #variable_conflict use_column
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit_read(p_user_id, 'list_values', array[p_scratchpad_id]);
     perform memos_private.require_scratchpad(p_user_id, p_scratchpad_id);
     if p_agent is not null then
         perform memos_private.require_agent(p_user_id, p_scratchpad_id, p_agent);
@@ -155,6 +154,7 @@ begin
     from memos_private.scratchpad_private_value as v
     where v.user_id = p_user_id and v.scratchpad_id = p_scratchpad_id and v.agent = p_agent
     order by 4, 1;
+    perform memos_private.audit_read(p_user_id, 'list_values', array[p_scratchpad_id]);
 end
 $body$;
 comment on function memos.list_values is

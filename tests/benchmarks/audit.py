@@ -21,16 +21,17 @@ ENTRIES, QUICK_ENTRIES = 100_000, 1_000
 # The same calls, but for what they write down.
 SILENT = """
     create or replace function memos_private.audit_read(
-        p_user_id uuid, p_action text, p_object_ids uuid[] default null, p_digest_of text default null,
-        p_purpose text default null, p_recipient uuid default null
+        p_user_id uuid, p_action text, p_object_ids uuid[] default null,
+        p_digest_of text default null, p_purpose text default null, p_recipient uuid default null
     )
     returns void language plpgsql volatile set search_path = pg_catalog, pg_temp
     as $body$ begin end $body$;
     create or replace function memos_private.audit(
-        p_user_id uuid, p_action text, p_object_ids uuid[] default null, p_digest_of text default null,
-        p_purpose text default null
+        p_user_id uuid, p_action text, p_object_ids uuid[] default null,
+        p_digest_of text default null, p_purpose text default null
     )
-    returns memos_private.audit_place language plpgsql volatile set search_path = pg_catalog, pg_temp
+    returns memos_private.audit_place language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
     as $body$ begin return null; end $body$;
 """
 
@@ -69,7 +70,9 @@ def run(workshop: Workshop) -> list[Report]:
             "functions that write the audit do nothing.",
             compared(seconds, pairs),
             [
-                Ratio(f"p50, {on}", "without an audit", p50_ratio(seconds, on, off), goals.get(on[:6]))
+                Ratio(
+                    f"p50, {on}", "without an audit", p50_ratio(seconds, on, off), goals.get(on[:6])
+                )
                 for on, off in pairs
                 if on != off
             ],
@@ -100,7 +103,7 @@ def _add_many(connection: Connection[Any]) -> Callable[[int], None]:
     def run(number: int) -> None:
         connection.execute(
             "select count(*) from memos.add_memories(memos.user_id('batch ' || %(number)s), ("
-            "select jsonb_agg(jsonb_build_object('content', 'number ' || i || ' of ' || %(number)s))"
+            "select jsonb_agg(jsonb_build_object('content', format('%%s of %%s', i, %(number)s)))"
             " from generate_series(1, %(batch)s) as i))",
             {"number": str(number), "batch": BATCH},
         )
@@ -121,7 +124,13 @@ def _verification(workshop: Workshop) -> Report:
     return Report(
         "audit: verification",
         "memos_admin.verify_audit() over what one process wrote.",
-        [{"entries": entries, "seconds": seconds, "microseconds an entry": seconds / entries * 1e6}],
+        [
+            {
+                "entries": entries,
+                "seconds": seconds,
+                "microseconds an entry": seconds / entries * 1e6,
+            }
+        ],
         failures=[f"the audit is not intact: {problems[:3]}"] if problems else [],
     )
 

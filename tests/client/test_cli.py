@@ -6,12 +6,13 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from memos_pg import User
+from memos_pg import NotFound, User
 from memos_pg.cli import app
 from support.postgres import Database
 from typer.testing import CliRunner, Result
@@ -357,6 +358,53 @@ def test_rollback_and_migrate(memos_command: Invoke) -> None:
     assert f"Applied {count} migrations" in memos_command("migrate").stdout
     assert "Nothing to do" in memos_command("migrate").stdout
     assert memos_command("doctor").exit_code == 0
+
+
+def test_the_audit_is_shown_verified_and_anchored(
+    memos_command: Invoke, database: Database, alice: User
+) -> None:
+    assert "Nothing is on record." in memos_command("audit", "show", "-u", "bob").stdout
+    dog = alice.add_memory("the dog Pilchard")
+    alice.search_memories("dog")
+    with pytest.raises(NotFound):
+        alice.get_memory(uuid4())
+    shown = memos_command("audit", "show", "-u", "alice").stdout
+    assert "failed MO404" in shown
+    assert "Pilchard" not in shown
+    rows = answer(memos_command("audit", "show", "--object", dog, "--json"))
+    assert [row["action"] for row in rows] == ["search_memories", "add_memory"]
+    (row,) = answer(memos_command("audit", "show", "--outcome", "failed", "--json"))
+    assert row["error"] == "MO404"
+    assert "The audit is intact." in memos_command("audit", "verify").stdout
+    number, taken_at, kept = memos_command("audit", "anchor").stdout.split()
+    assert (number, len(kept)) == ("1", 64)
+    assert datetime.fromisoformat(taken_at)
+    with database.connect() as superuser:
+        superuser.execute("set session_replication_role = 'replica'")
+        superuser.execute("delete from memos_private.audit_log where action = 'add_memory'")
+    broken = memos_command("audit", "verify")
+    assert broken.exit_code == 1
+    assert "deleted" in broken.stdout
+    result = memos_command("audit", "verify", "--json")
+    assert result.exit_code == 1
+    assert {row["problem"] for row in json.loads(result.stdout)} == {"deleted"}
+
+
+def test_disclosures_and_the_privacy_report(memos_command: Invoke, alice: User) -> None:
+    assert "Nothing was disclosed." in memos_command("disclosures", "-u", "alice").stdout
+    dog, counsellor = alice.add_memory("the dog Pilchard"), uuid4()
+    alice.set_consent("care_team_sharing", True, "1.0")
+    alice.grant_access(counsellor, "care_team", ["general"], ["treatment"])
+    alice.shared_memories(counsellor, "treatment")
+    shown = memos_command("disclosures", "-u", "alice").stdout
+    assert str(counsellor) in shown
+    assert "treatment" in shown
+    (row,) = answer(memos_command("disclosures", "-u", "alice", "--json"))
+    assert (row["recipient"], row["object_ids"]) == (str(counsellor), [str(dog)])
+    assert alice.accounting_of_disclosures()[0].object_ids == [dog]
+    assert "under_legal_hold" in memos_command("privacy-report", "-u", "alice").stdout
+    report = answer(memos_command("privacy-report", "-u", "alice", "--json"))
+    assert report["disclosures"]["count"] == 1
 
 
 def test_the_worker_embeds_and_reports(memos_command: Invoke, alice: User, operator) -> None:

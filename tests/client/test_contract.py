@@ -30,7 +30,7 @@ def record(build: Any) -> type | None:
 
 RECORDS = [(name, model) for _, name, build in FUNCTIONS if (model := record(build))]
 SIGNATURE = """
-    select p.proargnames, p.proargmodes::text[], p.pronargs, p.pronargdefaults,
+    select coalesce(p.proargnames, '{}'), p.proargmodes::text[], p.pronargs, p.pronargdefaults,
         array(select format_type(t, null) from unnest(p.proargtypes) as t)
     from pg_proc as p
     where p.pronamespace = %s::regnamespace and p.proname = %s

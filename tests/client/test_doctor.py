@@ -184,3 +184,21 @@ def test_names_logins_whose_users_hear_each_other(database: Database) -> None:
             assert [checks[name].level for name in names] == ["ok", "ok"]
         finally:
             superuser.execute("drop role gateway")
+
+
+def test_the_audit_is_looked_at(database: Database) -> None:
+    database.value("select memos.add_memory(memos.user_id('a'), 'kiwi')", role="memos_app")
+    database.value("select count(*) from memos.list_memories(memos.user_id('a'))", role="memos_app")
+    checks = found(database)
+    assert checks["audit, today"].level == "ok"
+    assert checks["audit, buffer"].message.startswith("1 reads and 0 bytes")
+    with database.connect() as superuser:
+        superuser.execute("set session_replication_role = 'replica'")
+        superuser.execute(
+            "update memos_private.audit_buffer set recorded_at = now() - interval '2 days'"
+        )
+        superuser.execute("update memos_private.audit_log set actor = 'nobody'")
+    checks = found(database)
+    assert checks["audit, buffer"].level == "warn"
+    assert checks["audit, today"].level == "fail"
+    assert "edited" in checks["audit, today"].message

@@ -101,7 +101,7 @@ def now(connection: Connection) -> Any:
 
 
 def row_counts(superuser: Connection) -> dict[str, int]:
-    """How many rows every table of memOS has; of the audit, which every call adds to, none counts."""
+    """How many rows every table of memOS has, but for the audit, which every call adds to."""
     tables = superuser.execute("""
         select oid::regclass::text from pg_class
         where relnamespace = 'memos_private'::regnamespace and relkind in ('r', 'p')

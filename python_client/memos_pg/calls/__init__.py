@@ -4,6 +4,7 @@ A builder returns a `Call`; `client` and `async_client` only differ in how they 
 argument left at None is not sent, so that the SQL function's own default holds.
 """
 
+from memos_pg.calls.audit import AuditAdminCalls, AuditCalls
 from memos_pg.calls.base import HALFVEC, Call, Vector, argument_type, register_halfvec
 from memos_pg.calls.cache import CacheAdminCalls, CacheCalls
 from memos_pg.calls.consolidation import ConsolidationCalls
@@ -44,6 +45,7 @@ class UserCalls(
     TierCalls,
     PrivacyCalls,
     ErasureCalls,
+    AuditCalls,
     FactCalls,
     ScratchpadCalls,
     CacheCalls,
@@ -57,6 +59,7 @@ class AdminCalls(
     LifecycleAdminCalls,
     HoldAdminCalls,
     ErasureAdminCalls,
+    AuditAdminCalls,
     NoteAdminCalls,
     CacheAdminCalls,
 ):

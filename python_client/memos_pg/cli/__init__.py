@@ -17,6 +17,7 @@ from memos_pg.cli import cache as cache
 from memos_pg.cli import embedding as embedding
 from memos_pg.cli import holds as holds
 from memos_pg.cli import erasure as erasure
+from memos_pg.cli import audit as audit
 from memos_pg.cli import demo as demo
 
 __all__ = ["app"]

@@ -1,6 +1,6 @@
--- What refuses or fails rolls back, and would take its row of the audit along. So it leaves a line in a
--- file, which memos_admin.collect_audit moves into the audit; where the server has no PL/Python, the
--- line is in the server's log.
+-- What refuses or fails rolls back, and would take its row of the audit along; a read-only transaction
+-- writes none. Both leave a line in a file, which memos_admin.collect_audit moves into the audit. On a
+-- standby, and where the server has no PL/Python, the line is in the server's log.
 create or replace function memos_private.audit_failure(
     p_sqlstate text, p_object_ids uuid[] default null, p_recipient uuid default null
 )
@@ -72,6 +72,22 @@ create or replace function memos_private.keep_failure(p_row memos_private.audit_
 returns void
 language plpgsql
 volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    p_row.outcome := case when p_sqlstate in ('MO404', 'MO409', 'MO500') then 'failed' else 'refused' end;
+    p_row.error := p_sqlstate;
+    perform memos_private.keep_audit(p_row);
+end
+$body$;
+comment on function memos_private.keep_failure is 'keep_audit for a call that ends with p_sqlstate.';
+
+create or replace function memos_private.keep_audit(
+    p_row memos_private.audit_log, p_digest_of text default null
+)
+returns void
+language plpgsql
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $body$
@@ -79,13 +95,12 @@ declare
     v_key memos_private.audit_key;
     v_entry jsonb;
 begin
-    p_row.outcome := case when p_sqlstate in ('MO404', 'MO409', 'MO500') then 'failed' else 'refused' end;
-    p_row.error := p_sqlstate;
     if pg_is_in_recovery() or to_regprocedure('memos_private.spool(text, text, text)') is null then
         perform memos_private.log_audit(p_row);
         return;
     end if;
     select * into v_key from memos_private.audit_key as k order by k.key_id desc limit 1;
+    p_row.digest := memos_private.audit_digest(p_digest_of, v_key.secret);
     v_entry := to_jsonb(p_row);
     if memos_private.spool(memos_private.spool_name(), 'append', jsonb_build_object(
         'key_id', v_key.key_id, 'entry', v_entry,
@@ -95,11 +110,11 @@ begin
         perform memos_private.log_audit(p_row);
     end if;
 exception when external_routine_exception or io_error or system_error then
-    -- The failure that is reported is the caller's, not this one.
+    -- What the call itself has to say is more important.
     perform memos_private.log_audit(p_row);
 end
 $body$;
-comment on function memos_private.keep_failure is
+comment on function memos_private.keep_audit is
     'Writes a row of the audit where no rollback takes it back: into a file, else into the server''s log.';
 
 create or replace function memos_admin.collect_audit()
@@ -130,7 +145,7 @@ begin
     end loop;
     foreach v_file in array memos_private.spool(v_name, 'take') loop
         foreach v_line in array memos_private.spool(v_name, 'read', v_file) loop
-            perform memos_private.append_audit(memos_private.kept_failure(v_line));
+            perform memos_private.append_audit(memos_private.kept_audit(v_line));
             v_lines := v_lines + 1;
         end loop;
         insert into memos_private.audit_collected (file) values (v_file);
@@ -139,10 +154,10 @@ begin
 end
 $body$;
 comment on function memos_admin.collect_audit is
-    'Moves what refused and failed into the audit, and returns how many calls it were; 0 while somebody '
-    'else does so.';
+    'Moves what was kept of calls that refused, failed or were read-only into the audit, and returns how '
+    'many it were; 0 while somebody else does so.';
 
-create or replace function memos_private.kept_failure(p_line text)
+create or replace function memos_private.kept_audit(p_line text)
 returns memos_private.audit_log
 language plpgsql
 volatile
@@ -168,11 +183,11 @@ begin
         v_row.pid := pg_backend_pid();
         return v_row;
     end if;
-    v_row := memos_private.audit_row(null, 'damaged_failure', false, null, null, null);
+    v_row := memos_private.audit_row(null, 'damaged_line', false, null, null, null);
     v_row.outcome := 'failed';
     v_row.error := 'MO500';
     return v_row;
 end
 $body$;
-comment on function memos_private.kept_failure is
+comment on function memos_private.kept_audit is
     'A row of the audit from a line of the file: as it was, or that somebody has damaged it.';
