@@ -401,13 +401,13 @@ def test_a_user_under_hold_loses_nothing_and_the_others_do(
     assert [m for m in partitions(superuser) if m.year < 2015] == []
 
 
-def test_a_memory_of_a_user_under_hold_can_be_deleted_since_it_stays_on_record(
+def test_a_memory_of_a_user_under_hold_is_not_deleted(
     app: Connection, admin: Connection, user: UUID
 ) -> None:
     memory = add(app, user, "forget this")
     value(admin, "memos_admin.place_legal_hold", user, "a lawsuit")
-    assert value(app, "memos.delete_memory", user, memory) is True
-    assert len(rows(app, "memos.memory_history", user, memory)) == 1
+    assert failure(app, "memos.delete_memory", user, memory).sqlstate == "MO451"
+    assert [row[16] for row in rows(app, "memos.memory_history", user, memory)] == ["current"]
 
 
 def test_a_hold_is_a_record(app: Connection, admin: Connection, user: UUID) -> None:

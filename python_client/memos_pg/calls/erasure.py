@@ -68,7 +68,6 @@ class ImportedTable:
 class ErasureCalls:
     """Erasing and exporting what a user has."""
 
-    #: The uuid, or any outside id.
     user: str | UUID
 
     def erase_memory(self, memory_id: UUID | str, reason: str) -> Call[Erasure]:
