@@ -403,20 +403,3 @@ def test_a_closing_takes_as_long_as_what_it_promotes(
             " where relname = 'scratchpad_promotion'"
         ).fetchone()
         assert read < 20 * 121, "not the square of it"
-
-
-def test_a_finding_is_compared_with_the_nearest_memories_only(
-    app: Connection, user: UUID, module_database: Database
-) -> None:
-    rows(app, "memos.add_memories", user, [{"content": f"cell {n} is idle"} for n in range(300)])
-    pad = Pad.open(app, user)
-    pad.call("add_finding", "The cell 7 is idle", p_confidence=0.9)
-    with module_database.connect() as superuser, superuser.transaction():
-        superuser.execute("set local track_functions = 'all'")
-        superuser.execute("set local role memos_app")
-        assert len(close(pad.on(superuser))) == 1
-        superuser.execute("reset role")
-        (compared,) = superuser.execute(
-            "select calls from pg_stat_xact_user_functions where funcname = 'similarity'"
-        ).fetchone()
-    assert compared <= 40
