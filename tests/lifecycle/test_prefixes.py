@@ -82,7 +82,7 @@ def test_models_and_servers_are_told_apart(app: Connection, user: UUID) -> None:
 
 def test_a_server_lets_go_when_the_time_is_over(app: Connection, user: UUID) -> None:
     warm(app, user, "system")
-    report(app, user, "system", "warm", p_ttl="1 millisecond")
+    report(app, user, "system", "warm", p_ttl="1 microsecond")
     assert states(app, user) == {"system": "evicted"}
     assert evict(app, user, 0) == set(), "there is nothing left to let go"
 
