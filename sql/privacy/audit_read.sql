@@ -59,7 +59,9 @@ $body$;
 comment on function memos_private.audit_read is
     'Writes down that the current call returned what p_object_ids name, of user p_user_id (null: of '
     'nobody). Arguments as of memos_private.audit; p_recipient: another user, to whom it was disclosed. '
-    'By the setting audit_reads the row waits in the buffer, which costs no flush, or is durable.';
+    'By the setting audit_reads the row waits in the buffer, which costs no flush, or is durable. A read '
+    'whose transaction rolls back takes its row along, though the caller has seen the rows: with audit_reads '
+    'logged, and in a read-only transaction, it does not.';
 
 create or replace function memos_private.begin_buffer_chain(p_month timestamptz)
 returns memos_private.audit_place

@@ -109,8 +109,9 @@ begin
     then
         perform memos_private.log_audit(p_row);
     end if;
-exception when external_routine_exception or io_error or system_error then
-    -- What the call itself has to say is more important.
+exception when others then
+    -- What the call itself has to say must not be lost behind this.
+    raise log 'memos audit: the next line cannot be kept in a file' using detail = sqlerrm;
     perform memos_private.log_audit(p_row);
 end
 $body$;

@@ -59,8 +59,9 @@ def test_prints_tables_and_writes_the_same_numbers(tmp_path: Path) -> None:
         "lifecycle: a pass of maintenance",
         "scratchpad: sixteen workers on one",
     ]
-    locomo, peers, *timed, lifecycle, scratchpad = written["reports"]
-    assert all(row["seconds"] > 0 for row in lifecycle["rows"])
+    locomo, peers, *timed, verification, lifecycle, scratchpad = written["reports"]
+    assert all(row["seconds"] > 0 for row in verification["rows"] + lifecycle["rows"])
+    assert verification["failures"] == []
     assert all(row["transactions"] > 0 for row in scratchpad["rows"])
     assert scratchpad["failures"] == []
     for report in timed:

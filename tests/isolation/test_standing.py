@@ -11,23 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 from support import catalog
-from support.catalog import CALLERS, SCHEMAS
+from support.catalog import AUDITORS_FUNCTIONS, CALLERS, SCHEMAS
 from support.postgres import Database
 
 GOLDEN = Path(__file__).parent / "expected_acl.txt"
 OWN_ROWS = (
     "(user_id = ( SELECT (NULLIF(current_setting('memos.user_id'::text, true), ''::text))::uuid"
 )
-# What memos_auditor may do: it sees the audit, and no content.
-AUDITORS = {
-    "memos.user_id",
-    "memos_admin.accounting_of_disclosures",
-    "memos_admin.anchor_audit",
-    "memos_admin.audit_anchors",
-    "memos_admin.audit_entries",
-    "memos_admin.audit_status",
-    "memos_admin.verify_audit",
-}
 SAFE_SCHEMAS = {"pg_catalog", "public", "partman", *SCHEMAS}
 # A procedure with a SET clause cannot commit, and these commit as they go. They must name every
 # object with its schema and must not be SECURITY DEFINER (which cannot commit either).
@@ -344,7 +334,7 @@ def test_callers_may_execute_the_api_only(functions: list[catalog.Function]) -> 
 
 def test_auditors_may_execute_what_shows_the_audit_only(functions: list[catalog.Function]) -> None:
     theirs = {f"{f.schema}.{f.name}" for f in functions if "memos_auditor" in f.executors}
-    assert theirs == AUDITORS
+    assert theirs == AUDITORS_FUNCTIONS
 
 
 def test_functions_belong_to_bound_roles(functions: list[catalog.Function]) -> None:

@@ -14,7 +14,9 @@ import psycopg
 import pytest
 from audit_support import entries, problems
 from memory_support import Connection, add, at_once, failure, rows, value
+from memos_pg.migrate import migrate
 from psycopg.types.json import Jsonb
+from support.catalog import AUDITORS_FUNCTIONS
 from support.people import sqlstate_of
 from support.postgres import Database
 
@@ -414,6 +416,27 @@ def test_a_line_that_somebody_wrote_is_not_believed(
     assert "somebody else" not in str(damaged)
 
 
+def test_a_file_that_cannot_be_written_hides_no_failure(
+    module_database: Database, app: Connection, admin: Connection, user: UUID
+) -> None:
+    rows(admin, "memos_admin.collect_audit")
+    with module_database.connect() as superuser:
+        superuser.execute("update memos_private.python_module set source = 'raise OSError'")
+    try:
+        with module_database.connect("memos_app") as other:
+            assert failure(other, "memos.get_memory", user, uuid4()).sqlstate == "MO404"
+    finally:
+        rollback_modules(module_database)
+    [line] = [line for line in logged(module_database) if line.get("subject") == str(user)]
+    assert (line["action"], line["error"]) == ("get_memory", "MO404")
+
+
+def rollback_modules(database: Database) -> None:
+    with database.connect() as superuser:
+        superuser.execute("delete from memos_private.repeatable")
+    migrate(database.dsn)
+
+
 # Where nothing can be written ---------------------------------------------------------------------
 
 
@@ -690,11 +713,7 @@ def test_auditors_see_no_content(
     for (name,) in relations:
         if sqlstate_of(auditor, f"select * from {name}") != "42501":
             readable.add(name)
-    assert callable_ == {
-        "memos.user_id", "memos_admin.accounting_of_disclosures", "memos_admin.anchor_audit",
-        "memos_admin.audit_anchors", "memos_admin.audit_entries", "memos_admin.audit_status",
-        "memos_admin.verify_audit",
-    }  # fmt: skip
+    assert callable_ == AUDITORS_FUNCTIONS
     assert readable == set()
 
 

@@ -10,6 +10,16 @@ from psycopg.rows import class_row
 
 SCHEMAS = ["memos", "memos_private", "memos_admin"]
 CALLERS = ["memos_app", "memos_user", "memos_auditor"]  # talk to the API, never to a table
+# What memos_auditor may do: it sees the audit, and no content.
+AUDITORS_FUNCTIONS = {
+    "memos.user_id",
+    "memos_admin.accounting_of_disclosures",
+    "memos_admin.anchor_audit",
+    "memos_admin.audit_anchors",
+    "memos_admin.audit_entries",
+    "memos_admin.audit_status",
+    "memos_admin.verify_audit",
+}
 
 
 @dataclass(frozen=True)
