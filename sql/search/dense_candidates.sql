@@ -377,6 +377,6 @@ $body$;
 comment on function memos_private.dense_candidates is
     'The p_depth memories nearest to a vector of the model''s dimensions, by cosine similarity (-1 to 1) '
     'of their best passage. p_scope: only of these versions; null: of every current memory. p_as_of: the '
-    'scope holds superseded versions too. p_memories: how many the user has, if the caller knows. A small set is compared vector by vector, a larger one by codes '
-    'first, the memories of the largest users by a vector index where there is one (settings '
-    'dense_exact_memories, dense_rescored, dense_hnsw_memories).';
+    'scope holds superseded versions too. p_memories: how many the user has, if the caller knows. A small '
+    'set is compared vector by vector, a larger one by codes first, the memories of the largest users by a '
+    'vector index where there is one (settings dense_exact_memories, dense_rescored, dense_hnsw_memories).';

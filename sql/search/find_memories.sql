@@ -126,6 +126,7 @@ begin
         );
     end if;
     if v_as_of then
+        -- Hashed, as in dense_as_of.
         v_versions := array(
             select s
             from unnest(v_scope) as s

@@ -187,7 +187,7 @@ def plans(crowd: Crowd, name: str, scope: list[UUID] | None = None) -> list[dict
 
 
 def test_codes_are_read_from_the_key_alone(crowd: Crowd) -> None:
-    """Under row-level security, too: index-only scans of a few codes and of all, then a few vectors."""
+    """Under row-level security, too: index-only scans of codes, then a few vectors."""
     rescored, scan, first = plans(crowd, "large")
     for codes in (first, scan):
         assert (codes["Node Type"], codes["Index Name"]) == ("Index Only Scan", "embedding_pkey")
