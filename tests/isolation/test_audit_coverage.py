@@ -16,6 +16,7 @@ COUNTS = "names, counts and times, no content"
 DERIVED = "rearranges what is there, by which nobody learns or changes anything"
 IDS = "ids, for a job whose next call is audited"
 WARM = "names and hashes of what a model server keeps warm"
+RECEIPT = "its receipt has the place of its row (memos_private.write_receipt)"
 STEPS = "its steps are audited"
 # What needs no row, and why.
 EXCEPTIONS = {
@@ -30,6 +31,9 @@ EXCEPTIONS = {
     "memos.key_status": COUNTS,
     "memos.reveal_memory": "decrypts its argument, which only the views have, and they are audited",
     "memos.record_access": "counts uses",
+    "memos.erase_memory": RECEIPT,
+    "memos.erase_user": RECEIPT,
+    "memos_admin.verify_erasure": COUNTS,
     "memos.cache_entries": COPIES,
     "memos.cache_find_similar": COPIES,
     "memos.cache_get": COPIES,
@@ -77,6 +81,7 @@ EXCEPTIONS = {
     "memos_admin.context_keys": COUNTS,
     "memos_admin.due_partitions": COUNTS,
     "memos_admin.embedding_status": COUNTS,
+    "memos_admin.encryption_status": COUNTS,
     "memos_admin.evolves": COUNTS,
     "memos_admin.note_status": COUNTS,
     "memos_admin.provenance_limits": COUNTS,
