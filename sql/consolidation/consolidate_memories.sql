@@ -431,7 +431,6 @@ declare
     v_action jsonb;
 begin
     perform memos_private.enter_user_context(p_user_id);
-    perform memos_private.audit(p_user_id, 'merge_memories', p_memory_id || p_source_ids);
     perform memos_private.require_consent(p_user_id, 'deriving');
     if p_source_ids is null or cardinality(p_source_ids) not between 1 and 1000 or array_ndims(p_source_ids) > 1
         or array_position(p_source_ids, null) > 0 or p_memory_id = any (p_source_ids)
@@ -447,6 +446,7 @@ begin
     if p_reason is null or p_reason !~ '\S' or length(p_reason) > 900 then
         perform memos_private.refuse_argument('p_reason', 'it is null, blank or too long', '1 to 900 characters');
     end if;
+    perform memos_private.audit(p_user_id, 'merge_memories', p_memory_id || p_source_ids);
     perform memos_private.lock_consolidation(p_user_id);
     perform memos_private.recall_memories(p_user_id, p_memory_id || p_source_ids);
     foreach v_memory_id in array p_memory_id || p_source_ids loop
