@@ -63,6 +63,25 @@ def test_a_memory_from_end_to_end(memos_command: Invoke) -> None:
     assert "memories" in memos_command("user", "alice").stdout
 
 
+def test_a_memory_is_changed_pinned_and_deleted(memos_command: Invoke, alice: User) -> None:
+    memory = alice.add_memory("lives in Leith")
+    arguments = ("update", memory, "lives in Dundee", "-u", "alice", "-r", "moved")
+    assert memos_command(*arguments).stdout == "Version 2.\n"
+    assert answer(memos_command(*arguments, "--json")) == {"version": 2}
+    assert [v.content for v in alice.memory_history(memory)] == [
+        "lives in Leith",
+        "lives in Dundee",
+    ]
+    assert "Pinned." in memos_command("pin", memory, "-u", "alice").stdout
+    assert alice.get_memory(memory).pinned
+    assert answer(memos_command("pin", memory, "-u", "alice", "--off", "--json")) == {
+        "pinned": False
+    }
+    assert "Deleted." in memos_command("delete", memory, "-u", "alice").stdout
+    assert "no such memory" in memos_command("delete", memory, "-u", "alice").stdout
+    assert memos_command("update", memory, "x", "-u", "alice").exit_code == 1
+
+
 def test_linked_memories_are_found(memos_command: Invoke, alice: User) -> None:
     dog, lead = alice.add_memory("the dog Pilchard"), alice.add_memory("a red lead")
     assert "Nothing linked." in memos_command("related", dog, "-u", "alice").stdout

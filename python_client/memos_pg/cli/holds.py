@@ -12,7 +12,11 @@ from memos_pg import render
 from memos_pg.cli.base import AsJson, Dsn, Role, app, bound_user, client, speaking
 
 holds = typer.Typer(no_args_is_help=True)
-app.add_typer(holds, name="hold", help="Legal holds: nothing of the user is deleted for its age.")
+app.add_typer(
+    holds,
+    name="hold",
+    help="Legal holds: nothing of the user is deleted, erased or dropped for its age.",
+)
 
 HeldUser = Annotated[str, typer.Argument(help="The user: any outside id, or a uuid.")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept on record.")]
@@ -27,7 +31,7 @@ def place(
     dsn: Dsn = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep everything of a user from now on, whatever its age."""
+    """Keep everything of a user from now on: no deletion, no erasure, whatever its age."""
     with speaking(ctx, as_json) as output, client(ctx, dsn, role) as memos:
         hold_id = memos.place_legal_hold(bound_user(memos, user).user_id(), reason)
         output.show({"hold_id": hold_id}, lambda console: console.print(str(hold_id)))

@@ -168,3 +168,59 @@ def history(
             console.print(table)
 
         output.show(versions, draw)
+
+
+@app.command()
+def update(
+    ctx: typer.Context,
+    memory_id: MemoryId,
+    content: Annotated[str, typer.Argument(help="What it says from now on.")],
+    user: UserName,
+    reason: Annotated[str | None, typer.Option("--reason", "-r", help="Why; on record.")] = None,
+    role: Role = "memos_app",
+    dsn: Dsn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a memory another content: a new version; the old one stays on record."""
+    with speaking(ctx, as_json) as output, client(ctx, dsn, role) as memos:
+        version = bound_user(memos, user).update_memory(
+            memory_id, {"content": content}, reason=reason
+        )
+        output.show({"version": version}, lambda console: console.print(f"Version {version}."))
+
+
+@app.command()
+def delete(
+    ctx: typer.Context,
+    memory_id: MemoryId,
+    user: UserName,
+    reason: Annotated[str | None, typer.Option("--reason", "-r", help="Why; on record.")] = None,
+    role: Role = "memos_app",
+    dsn: Dsn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a memory out of what is known now; it stays on record (memos erase does not keep it)."""
+    with speaking(ctx, as_json) as output, client(ctx, dsn, role) as memos:
+        deleted = bound_user(memos, user).delete_memory(memory_id, reason=reason)
+        output.show(
+            {"deleted": deleted},
+            lambda console: console.print("Deleted." if deleted else "There is no such memory."),
+        )
+
+
+@app.command()
+def pin(
+    ctx: typer.Context,
+    memory_id: MemoryId,
+    user: UserName,
+    off: Annotated[bool, typer.Option("--off", help="Unpin it.")] = False,
+    role: Role = "memos_app",
+    dsn: Dsn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pin a memory: it never decays, and models do not rewrite it."""
+    with speaking(ctx, as_json) as output, client(ctx, dsn, role) as memos:
+        bound_user(memos, user).pin_memory(memory_id, pinned=not off)
+        output.show(
+            {"pinned": not off}, lambda console: console.print("Unpinned." if off else "Pinned.")
+        )
