@@ -212,12 +212,13 @@ comment on function memos_private.promote_scratchpad is
     'Makes memories of what is good enough on a scratchpad, confirms those that are there, links them, and '
     'notes down which entry became which. In the entered user''s context, with the scratchpad locked.';
 
--- offset 0: what was promoted just now has no statistics yet, and the planner, who expects one row, would
--- go through all of it for each entry.
+-- offset 0, and by key only: what was promoted just now has no statistics yet, and the planner, who expects
+-- one row, would go through all of it for each entry.
 create or replace function memos_private.link_promoted(p_user_id uuid, p_scratchpad_id uuid)
 returns void
 language sql
 volatile
+set enable_seqscan = off
 begin atomic
     with promoted as materialized (
         select p.memory_id, e.kind, e.quality, e.basis, e.question_id
