@@ -212,7 +212,7 @@ def test_a_legal_hold_is_placed_listed_and_released(memos_command: Invoke, alice
 
 def test_a_memory_is_erased_and_the_erasure_verified(memos_command: Invoke, alice: User) -> None:
     memory_id = alice.add_memory("Alice keeps a zylophan")
-    erase = ("erase", "memory", "alice", memory_id, "-r", "she asked")
+    erase = ("erase", "memory", memory_id, "-u", "alice", "-r", "she asked")
     refused = memos_command(*erase)
     assert (refused.exit_code, "--yes" in refused.stderr) == (1, True)
     receipt = answer(memos_command(*erase, "--yes", "--json"))

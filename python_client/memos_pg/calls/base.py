@@ -205,12 +205,6 @@ def _texts(name: str, value: Any) -> list[str]:
     return [_text(name, item) for item in value]
 
 
-def _uuids(name: str, value: Any) -> list[UUID]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise bad(name, "a list of uuids", value)
-    return [_uuid(name, item) for item in value]
-
-
 def _json(name: str, value: Any) -> str:
     def encode(item: Any) -> Any:
         if isinstance(item, datetime):

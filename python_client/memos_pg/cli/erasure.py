@@ -15,8 +15,10 @@ from memos_pg.calls.erasure import Erasure
 from memos_pg.cli.base import (
     AsJson,
     Dsn,
+    MemoryId,
     Output,
     Role,
+    UserName,
     app,
     bound_user,
     client,
@@ -37,8 +39,8 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 @erase.command()
 def memory(
     ctx: typer.Context,
-    user: ErasedUser,
-    memory_id: Annotated[str, typer.Argument(help="The memory's uuid.")],
+    memory_id: MemoryId,
+    user: UserName,
     reason: Reason,
     yes: Yes = False,
     role: Role = "memos_app",
