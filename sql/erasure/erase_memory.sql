@@ -328,6 +328,31 @@ comment on function memos_private.undo_influence is
     'Gives memories that were rewritten in the light of these what they said before, takes what they said '
     'meanwhile off the record, and has notes made anew. Returns the texts that went.';
 
+-- What is shared with others in one row.
+create or replace function memos_private.remove_from_blocks(
+    p_user_id uuid, p_table text, p_memory_ids uuid[]
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    execute format(
+        'with gone as ('
+        'delete from memos_private.%1$I as b where b.user_id = $1 and b.memory_ids && $2 '
+        'returning b.block_id, b.memory_ids) '
+        'insert into memos_private.%1$I (user_id, block_id, memory_ids) '
+        'select $1, g.block_id, r.ids from gone as g cross join lateral ('
+        'select array(select unnest(g.memory_ids) except select unnest($2)) as ids) as r '
+        'where r.ids <> ''{}''',
+        p_table
+    ) using p_user_id, p_memory_ids;
+end
+$body$;
+comment on function memos_private.remove_from_blocks is
+    'Takes memories out of the blocks in which they wait; blocks that become empty go.';
+
 create or replace function memos.erase_memory(p_user_id uuid, p_memory_id uuid, p_reason text)
 returns table (
     receipt_id uuid, memories int, versions int, row_count bigint, counts jsonb, tombstones int,
@@ -381,31 +406,8 @@ begin
         p_user_id, memos_private.undo_influence(p_user_id, v_scope.memory_ids)
     );
 
-    -- What is shared with others in one row.
-    with gone as (
-        delete from memos_private.note_block as b
-        where b.user_id = p_user_id and b.memory_ids && v_scope.memory_ids
-        returning b.block_id, b.memory_ids
-    )
-    insert into memos_private.note_block (user_id, block_id, memory_ids)
-    select p_user_id, g.block_id, r.ids
-    from gone as g
-    cross join lateral (
-        select array(select unnest(g.memory_ids) except select unnest(v_scope.memory_ids)) as ids
-    ) as r
-    where r.ids <> '{}';
-    with gone as (
-        delete from memos_private.link_queue as b
-        where b.user_id = p_user_id and b.memory_ids && v_scope.memory_ids
-        returning b.block_id, b.memory_ids
-    )
-    insert into memos_private.link_queue (user_id, block_id, memory_ids)
-    select p_user_id, g.block_id, r.ids
-    from gone as g
-    cross join lateral (
-        select array(select unnest(g.memory_ids) except select unnest(v_scope.memory_ids)) as ids
-    ) as r
-    where r.ids <> '{}';
+    perform memos_private.remove_from_blocks(p_user_id, t.name, v_scope.memory_ids)
+    from unnest(array['note_block', 'link_queue']) as t (name);
     -- Other values of the attribute say which one ended them.
     v_reasons := array(
         select w.word || left(f.value, 500)
