@@ -127,6 +127,22 @@ begin
         v_ids := v_ids || memory_id;
         return next;
     end loop;
+    if v_ids = '{}' and p_embedding is null and p_model is null and v_embedding is not null
+        and not exists (
+            select from memos_private.embedding_model as m
+            where m.model_id = v_model.model_id and m.retired_at is null
+        )
+    then
+        -- Another model became the default, and this one was dropped, since it was chosen.
+        return query
+        select s.*
+        from memos.search_memories(
+            p_user_id, p_query, null, null, p_limit, p_token_budget, p_kinds, p_tags, p_metadata,
+            p_session_id, p_from, p_until, p_valid_at, p_recorded_at, p_fusion, p_weights, p_rrf_k,
+            p_include_cold, p_explain, false, p_purpose, p_profile, p_now
+        ) as s;
+        return;
+    end if;
     perform memos_private.audit_read(p_user_id, 'search_memories', v_ids, p_query, p_purpose);
 end
 $body$;

@@ -204,3 +204,48 @@ def test_bad_arguments_of_verify(parties: Any, named: dict[str, Any]) -> None:
     assert error.sqlstate == "MO400"
     assert error.diag.message_detail
     assert error.diag.message_hint
+
+
+def test_a_search_that_its_model_left_goes_on_with_the_next(
+    database: Database, parties: Any
+) -> None:
+    """Between the choice of the model and the look at its vectors, it is replaced and dropped."""
+    _, admin, superuser, user = parties
+    rows(admin, "memos_admin.register_embedding_model", "new", 96, "hash")
+    admin.execute("call memos_admin.embed_pending()")
+    superuser.execute(
+        """
+        create or replace function memos_private.query_embedding(
+            p_model memos_private.embedding_model, p_query text
+        ) returns public.halfvec language plpgsql stable set search_path = pg_catalog, pg_temp
+        as $$
+        begin
+            perform pg_advisory_xact_lock_shared(42);
+            return (memos_private.call_provider(p_model, array[p_query]))[1];
+        end
+        $$
+        """
+    )
+    superuser.execute("select pg_advisory_lock(42)")
+    found: list[Any] = []
+
+    def search() -> None:
+        with database.connect("memos_app") as app:
+            found.extend(
+                app.execute(
+                    "select content, explanation ->> 'model' from memos.search_memories(%s, %s,"
+                    " p_limit => 1, p_weights => %s, p_explain => true)",
+                    [user, "33 bottles of wine number 33 on shelf 5", '{"lexical": 0, "dense": 1}'],
+                )
+            )
+
+    searching = threading.Thread(target=search)
+    searching.start()
+    waiting = "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
+    while not superuser.execute(waiting).fetchone()[0]:
+        searching.join(0.01)
+    rows(admin, "memos_admin.set_default_embedding_model", "new")
+    admin.execute("call memos_admin.drop_embedding_model('old')")
+    superuser.execute("select pg_advisory_unlock(42)")
+    searching.join(30)
+    assert found == [("33 bottles of wine number 33 on shelf 5", "new")]
